@@ -1,0 +1,46 @@
+# Two commands from a fresh clone: `make quickstart` and `make test`.
+# Each builds its own environment; the package index is the only thing they need.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: help setup quickstart test lint types unit format clean
+
+help:
+	@echo "make quickstart   the main job on generated data: a table and a picture"
+	@echo "make test         lint, types, tests"
+	@echo "make format       let ruff rewrite what it can"
+	@echo "make clean        remove the environment and all caches"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints/development.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints/development.txt -e '.[test]'
+	touch $@
+
+quickstart: setup
+	$(BIN)/python examples/quickstart.py
+
+test: lint types unit
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+# One thread a process: on small tensors more threads only wait for each other.
+unit: setup
+	OMP_NUM_THREADS=1 SCIPY_ARRAY_API=1 MPLBACKEND=Agg $(BIN)/python -m pytest
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
