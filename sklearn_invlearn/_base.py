@@ -1,0 +1,372 @@
+"""What all recommenders do: check, encode, train a net, score pairs."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from inspect import signature
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+from skorch.callbacks import EarlyStopping
+
+from . import _inputs
+from ._columns import id_columns
+from ._encoding import UNKNOWN, PairEncoder
+from ._progress import CallbackSupportMixin, EpochBar, SklearnCallbacks, with_callbacks
+from ._scoring import score_pairs
+from ._torch_state import resolve_device, torch_seed, torch_threads
+from ._training_data import SAMPLING, EncodedPairs, encode, training_data
+from .losses import annotation_proba
+from .modules import BACKBONES, check_backbone, fill_unknown_rows, set_intercept
+from .training import PairNet, Pairs, TrainingData
+
+_OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+_SEEDS = ("weights", "shuffle", "validation", "held_out", "unlabeled")
+
+
+class BaseRecommender(
+    CallbackSupportMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta
+):
+    """Base of all recommenders; a sibling adds its parameters and its net."""
+
+    # scikit-learn reads this name, mangled: fit takes part in metadata routing
+    # without a call of set_fit_request.
+    __metadata_request__fit = {"X_unlab": True, "X_val": True, "y_val": True}
+
+    _parameter_constraints: dict = {
+        "backbone": [StrOptions(set(BACKBONES)), type],
+        "n_factors": [Interval(Integral, 1, None, closed="left")],
+        "user_bias": ["boolean"],
+        "item_bias": ["boolean"],
+        "backbone_params": [dict, None],
+        "gamma": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "optimizer": [StrOptions(set(_OPTIMIZERS)), callable],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "sampling": [StrOptions(set(SAMPLING))],
+        "handle_unknown": [StrOptions({"average", "error"})],
+        "device": [str, torch.device],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "callbacks": [list, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    # ---- what a sibling says about its procedure -------------------------------
+
+    @abstractmethod
+    def _net(self) -> tuple[type[PairNet], dict[str, Any]]:
+        """Return the class of the net and its parameters beyond the shared ones."""
+
+    # Whether the procedure uses unlabeled pairs, and whether it needs labelled
+    # rows (a share of validation_fraction) apart from those of its supervised steps.
+    _draws_unlabeled: bool = True
+    _holds_out: bool = False
+
+    # ---- fit ---------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @with_callbacks
+    def fit(
+        self, X, y, sample_weight=None, *, X_unlab=None, X_val=None, y_val=None
+    ) -> BaseRecommender:
+        """Fit on labelled pairs and, where the method uses them, unlabeled ones.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or list of rows of shape (n, n_columns)
+            Labelled pairs: user id in the first column, item id in the second. Ids
+            are anything hashable. Further columns are not used (with a warning).
+
+        y : array-like of shape (n,)
+            Labels of two classes; the larger one is positive.
+
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the labelled pairs, not negative. A weight of 0 removes the
+            row.
+
+        X_unlab : array-like or DataFrame of shape (m, n_columns), or tuple of them, \
+default=None
+            Exposures without feedback. None stands for pairs of known users and
+            items that are not in `X`, sampled while training. Inside
+            cross-validation pass a tuple, ``X_unlab=(pool,)``: a bare pool that is
+            as long as `X` is cut into folds by every tool of scikit-learn.
+
+        X_val : array-like or DataFrame of shape (n_val, n_columns), default=None
+            Pairs whose loss is recorded after every epoch and stops the training
+            (see `early_stopping`). A tuple of one table is never cut into folds.
+
+        y_val : array-like of shape (n_val,), default=None
+            Their labels.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For missing ids, one class, more than two classes, an empty pool, a
+            pool whose columns are in another order, or too few rows to split.
+        TypeError
+            For ids that are not hashable, sparse tables and lazy frames.
+        FloatingPointError
+            If the training loss is no longer finite.
+        """
+        self.__dict__.pop("net_", None)  # a fit that fails leaves no old model behind
+        inputs = _inputs.check_fit_inputs(
+            self, X, y, sample_weight, X_unlab, X_val, y_val
+        )
+        self.classes_ = inputs.classes
+        random = check_random_state(self.random_state)
+        seeds = dict(zip(_SEEDS, random.randint(2**31 - 1, size=len(_SEEDS)).tolist()))
+        device = resolve_device(self.device)
+
+        self._encoder = PairEncoder()
+        pairs = encode(inputs, self._encoder, device, use_pool=self._draws_unlabeled)
+        self._seen = _incidence(pairs.labelled, self._encoder)
+        stops_early = self._stops_early(pairs)
+        data = training_data(
+            pairs,
+            self._encoder,
+            draws_unlabeled=self._draws_unlabeled,
+            holds_out=self._holds_out,
+            stops_early=stops_early,
+            fraction=self.validation_fraction,
+            sampling=self.sampling,
+            batch_size=self.batch_size,
+            seeds=seeds,
+        )
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        callbacks = self._callbacks(stops_early, {"X": X, "y": y, "metadata": metadata})
+        with torch_threads(self.n_threads), torch_seed(seeds["weights"], device):
+            net = self._make_net(device, seeds["shuffle"], callbacks)
+            net.initialize()
+            check_backbone(net.module_, device)
+            rows = inputs.labelled
+            set_intercept(net.module_, float(np.average(rows.y, weights=rows.weight)))
+            self._train(net, data)
+        return self
+
+    def _stops_early(self, pairs: EncodedPairs) -> bool:
+        if self.early_stopping == "auto":
+            return pairs.valid is not None
+        return bool(self.early_stopping)
+
+    def _make_net(self, device: torch.device, seed: int, callbacks: list) -> PairNet:
+        net_class, params = self._net()
+        optimizer = _OPTIMIZERS.get(self.optimizer, self.optimizer)
+        if optimizer is torch.optim.Adam and device.type in ("cpu", "cuda"):
+            params |= {"optimizer__fused": True}
+        backbone = BACKBONES.get(self.backbone, self.backbone)
+        optional = {
+            name: getattr(self, name)
+            for name in ("n_factors", "user_bias", "item_bias")
+            if name in signature(backbone).parameters
+        }
+        sizes = {"n_users": self._encoder.n_users, "n_items": self._encoder.n_items}
+        module_params = optional | (self.backbone_params or {}) | sizes
+        return net_class(
+            backbone,
+            **{f"module__{name}": value for name, value in module_params.items()},
+            optimizer=optimizer,
+            optimizer__weight_decay=self.weight_decay,
+            lr=self.gamma,
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            device=str(device),
+            seed=seed,
+            callbacks=callbacks,
+            verbose=0,
+            **params,
+        )
+
+    def _callbacks(self, stops_early: bool, shown: dict[str, Any]) -> list:
+        callbacks = []
+        if stops_early:
+            stopping = EarlyStopping(
+                patience=self.n_iter_no_change,
+                threshold=self.tol,
+                threshold_mode="abs",
+                load_best=True,
+            )
+            callbacks.append(("early_stopping", stopping))
+        if self.verbose:
+            callbacks.append(("bar", EpochBar(type(self).__name__)))
+        if hasattr(self, "_skl_callbacks"):
+            bridge = SklearnCallbacks(self, shown, self._fitted_attributes)
+            callbacks.append(("sklearn", bridge))
+        return callbacks + (self.callbacks or [])
+
+    def _train(self, net: PairNet, data: TrainingData) -> None:
+        """Train; after a Ctrl-C the estimator predicts with the weights so far."""
+        self.net_ = net
+        try:
+            net.partial_fit(data)
+        except FloatingPointError:
+            del self.net_
+            raise
+        finally:
+            fill_unknown_rows(net.module_, self._encoder.n_users, self._encoder.n_items)
+            self.n_iter_ = len(net.history)
+
+    def _fitted_attributes(self) -> dict[str, Any]:
+        names = ("net_", "classes_", "n_features_in_", "_encoder", "_seen")
+        names += ("feature_names_in_",) if hasattr(self, "feature_names_in_") else ()
+        return {name: getattr(self, name) for name in names}
+
+    # ---- prediction --------------------------------------------------------------
+
+    def decision_function(self, X) -> np.ndarray:
+        """Return the logit of every pair.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or list of rows of shape (n, n_columns)
+            Pairs, with the columns of `fit`.
+
+        Returns
+        -------
+        logit : ndarray of shape (n,), float64
+            Above 0 for the positive class ``classes_[1]``.
+
+        Raises
+        ------
+        ValueError
+            For missing ids; for unknown ids if ``handle_unknown="error"``.
+        """
+        check_is_fitted(self, "net_")
+        columns = _inputs.check_pairs(X)
+        validate_data(self, X, reset=False, skip_check_array=True)
+        codes = self._encoder.lookup(columns)
+        if self.handle_unknown == "error":
+            _refuse_unknown(columns, codes)
+        with torch_threads(self.n_threads):
+            return score_pairs(self.net_.module_, codes)
+
+    def predict_proba(self, X) -> np.ndarray:
+        """Return the probability of both classes for every pair.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or list of rows of shape (n, n_columns)
+            Pairs, with the columns of `fit`.
+
+        Returns
+        -------
+        proba : ndarray of shape (n, 2), float64
+            Columns in the order of `classes_`; rows sum to 1.
+        """
+        logit = self.decision_function(X)
+        return np.column_stack([expit(-logit), expit(logit)])
+
+    def predict(self, X) -> np.ndarray:
+        """Return the more probable class of every pair.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or list of rows of shape (n, n_columns)
+            Pairs, with the columns of `fit`.
+
+        Returns
+        -------
+        label : ndarray of shape (n,)
+            Entries of `classes_`.
+        """
+        return self.classes_[(self.decision_function(X) > 0).astype(int)]
+
+    def annotate(self, X) -> np.ndarray:
+        """Return the weight w1 that the dual loss gives the positive label.
+
+        That is the label the model would teach itself: its own probability,
+        sharpened ([IL] Eq. 4).
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or list of rows of shape (n, n_columns)
+            Pairs, with the columns of `fit`; usually the pool.
+
+        Returns
+        -------
+        w1 : ndarray of shape (n,), float64
+            Between 0 and 1.
+        """
+        logit = torch.from_numpy(self.decision_function(X))
+        return annotation_proba(logit).numpy()
+
+    # ---- what a fitted recommender knows -----------------------------------------
+
+    @property
+    def history_(self):
+        """History of the net: a row per epoch; see :class:`skorch.history.History`."""
+        check_is_fitted(self, "net_")
+        return self.net_.history
+
+    @property
+    def user_ids_(self) -> np.ndarray:
+        """Known user ids in order of first appearance, shape (n_users,)."""
+        check_is_fitted(self, "net_")
+        return self._encoder.users.ids
+
+    @property
+    def item_ids_(self) -> np.ndarray:
+        """Known item ids in order of first appearance, shape (n_items,)."""
+        check_is_fitted(self, "net_")
+        return self._encoder.items.ids
+
+    def seen_items(self, users) -> sparse.csr_array:
+        """Return which items each user was labelled on in `fit`.
+
+        Parameters
+        ----------
+        users : array-like of shape (n,)
+            User ids; an unknown user has seen nothing.
+
+        Returns
+        -------
+        seen : csr_array of shape (n, n_items), bool
+            Columns in the order of `item_ids_`.
+        """
+        check_is_fitted(self, "net_")
+        (column,) = id_columns([[user] for user in users], name="users")
+        return self._seen[self._encoder.users.lookup(column, name="users")]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+def _incidence(pairs: Pairs, encoder: PairEncoder) -> sparse.csr_array:
+    """Boolean (n_users, n_items) matrix of `pairs`; row 0 is the unknown user's."""
+    user, item = pairs.user.cpu().numpy(), pairs.item.cpu().numpy() - 1
+    shape = (encoder.n_users, encoder.n_items - 1)
+    return sparse.csr_array((np.ones(len(user), dtype=bool), (user, item)), shape)
+
+
+def _refuse_unknown(columns: list[np.ndarray], codes: np.ndarray) -> None:
+    for what, column, code in zip(("user", "item"), columns, codes):
+        unknown = column[code == UNKNOWN]
+        if len(unknown):
+            some = ", ".join(repr(u) for u in dict.fromkeys(unknown[:5].tolist()))
+            raise ValueError(
+                f"X has {len(unknown)} rows with a {what} id that fit has not seen, "
+                f"such as {some}. handle_unknown='average' scores them by what is "
+                "known of the other side of the pair."
+            )

@@ -1,0 +1,150 @@
+"""Take a table of ids apart, column by column, without changing a single id.
+
+``numpy.asarray`` of a table with an int64 and a float64 column is a float64
+array in which 2**53 and 2**53 + 1 are one id, and of a list of ``("a", 1)`` rows
+an array of strings. So no table is ever converted as a whole: each column
+becomes a 1-D array of its own, as exact as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+# Neighbouring integers above this are the same float64.
+_LARGEST_EXACT_FLOAT = 2**53
+
+
+def id_columns(X: Any, *, name: str = "X") -> list[np.ndarray]:
+    """Split a table of ids into columns.
+
+    Parameters
+    ----------
+    X : array-like, DataFrame (pandas, polars), pyarrow table or list of rows
+        Shape (n, n_columns). Columns may differ in dtype.
+
+    name : str, default="X"
+        What to call the table in error messages.
+
+    Returns
+    -------
+    columns : list of ndarray of shape (n,)
+        Dtype bool, int, float (finite), str or object.
+
+    Raises
+    ------
+    TypeError
+        For sparse tables and lazy frames.
+    ValueError
+        If `X` is not two-dimensional, complex, ragged, or has missing, infinite
+        or inexact (float beyond 2**53) ids.
+    """
+    if sparse.issparse(X):
+        raise TypeError(
+            f"Sparse data was passed for {name}, but dense data is required: a "
+            "table with one row per (user, item) pair. Use "
+            "`np.column_stack(matrix.nonzero())` to list the pairs of an "
+            "interaction matrix."
+        )
+    columns = _split(X, name)
+    return [_checked(c, name, j) for j, c in enumerate(columns)]
+
+
+def _split(X: Any, name: str) -> list[np.ndarray]:
+    if hasattr(X, "collect") and hasattr(X, "collect_schema"):
+        raise TypeError(
+            f"{name} is a lazy frame of type {type(X).__name__}; call .collect() first."
+        )
+    if hasattr(X, "iloc"):  # pandas; by position, since names may be repeated
+        series = [X.iloc[:, j] for j in range(X.shape[1])] if X.ndim == 2 else None
+        if series is not None:
+            return [_from_series(s, int(s.isna().sum()), name) for s in series]
+    if hasattr(X, "get_columns"):  # polars
+        return [_from_series(s, s.null_count(), name) for s in X.get_columns()]
+    if hasattr(X, "column_names") and hasattr(X, "columns"):  # pyarrow
+        return [_from_series(s, s.null_count, name) for s in X.columns]
+    if isinstance(X, (list, tuple)) and len(X) and _is_row(X[0]):
+        return _from_rows(X, name)
+    return _from_array(np.asarray(X), name)
+
+
+def _from_series(series: Any, n_missing: int, name: str) -> np.ndarray:
+    if n_missing:
+        label = getattr(series, "name", None)
+        raise ValueError(
+            f"Input {name} contains NaN: {n_missing} missing ids in column {label!r}. "
+            "Drop these rows, or give missing users and items an id of their own."
+        )
+    return np.asarray(series.to_numpy())
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, (list, tuple)) or (
+        isinstance(row, np.ndarray) and row.ndim == 1
+    )
+
+
+def _from_rows(rows: Sequence[Sequence[Any]], name: str) -> list[np.ndarray]:
+    widths = {len(row) for row in rows}
+    if len(widths) > 1:
+        raise ValueError(
+            f"The rows of {name} differ in length (from {min(widths)} to "
+            f"{max(widths)}): every row must hold a user id and an item id."
+        )
+    return [_from_values(list(column)) for column in zip(*rows)]
+
+
+def _from_values(values: list[Any]) -> np.ndarray:
+    """Make an array of Python objects without numpy's promotion between types."""
+    for kind in (int, float):
+        if all(type(v) is kind or _is_numpy(v, kind) for v in values):
+            try:
+                return np.array(values, dtype=np.int64 if kind is int else float)
+            except OverflowError:  # beyond int64: keep them as Python integers
+                break
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
+
+
+def _is_numpy(value: Any, kind: type) -> bool:
+    return isinstance(value, np.integer if kind is int else np.floating)
+
+
+def _from_array(X: np.ndarray, name: str) -> list[np.ndarray]:
+    if X.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {X.ndim}D array instead for {name}. Reshape "
+            "your data: one row per pair, the user id in the first column and the "
+            "item id in the second. For a single pair use [[user, item]]."
+        )
+    if X.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported\n{X}\n")
+    if X.dtype == object:
+        return [_from_values(X[:, j].tolist()) for j in range(X.shape[1])]
+    return [X[:, j] for j in range(X.shape[1])]
+
+
+def _checked(column: np.ndarray, name: str, position: int) -> np.ndarray:
+    if column.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported\n{column}\n")
+    if column.dtype.kind == "f":
+        bad = ~np.isfinite(column)
+        if bad.any():
+            what = "NaN" if np.isnan(column[bad]).any() else "infinity"
+            raise ValueError(
+                f"Input {name} contains {what}: {int(bad.sum())} ids in column "
+                f"{position} are NaN or inf, the first in row {int(bad.argmax())}. "
+                "Drop these rows, or give missing users and items an id of their own."
+            )
+        if (np.abs(column) > _LARGEST_EXACT_FLOAT).any():
+            raise ValueError(
+                f"Column {position} of {name} holds float ids beyond 2**53, where "
+                "different integers become the same float. Pass the ids as integers "
+                "or strings; a table with an integer and a float column keeps both "
+                "exact as a DataFrame or as a list of rows."
+            )
+    return column

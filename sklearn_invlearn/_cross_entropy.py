@@ -1,0 +1,144 @@
+"""Cross entropy on labelled pairs, with or without sampled negatives."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ._base import BaseRecommender
+from ._shared_docs import with_shared_parameters
+from .training import NegativeSamplingNet, PairNet
+
+
+@with_shared_parameters
+class CrossEntropyRecommender(BaseRecommender):
+    """Train on cross entropy: the rows "None" and "NS" of the papers' tables.
+
+    With ``negatives=None`` only the labelled pairs count, and `X_unlab` is accepted
+    but not used, so that the method can take the place of its siblings in a
+    comparison. With ``negatives="sampled"`` every labelled batch is joined by
+    unlabeled pairs (from `X_unlab`, else unobserved ones) that are taken for
+    negatives ([1]_, Section 4.1.2). Positives shown but not marked as such are then
+    learned as negatives, which is what the inverse methods are there to avoid.
+
+    Parameters
+    ----------
+    negatives : {"sampled"} or None, default=None
+        Whether to add sampled negatives.
+
+    n_negatives : int, default=1
+        Unlabeled batches per labelled batch, if negatives are sampled.
+
+    <shared parameters>
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The two labels; the second is the positive one.
+
+    net_ : PairNet
+        The trained skorch net; ``net_.module_`` is the torch module.
+
+    history_ : skorch History
+        One row per epoch: ``train_loss``, and ``valid_loss`` where there are
+        validation rows.
+
+    n_iter_ : int
+        Epochs that were run.
+
+    user_ids_, item_ids_ : ndarray
+        Known ids, in order of first appearance.
+
+    n_features_in_ : int
+        Columns of `X` in `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if `X` had names.
+
+    See Also
+    --------
+    InverseDualLossRecommender : Learns the labels of unlabeled pairs instead.
+    InverseGradientRecommender : The same, checked on held-out labels.
+
+    References
+    ----------
+    .. [1] Lin et al., "Inverse Learning with Extremely Sparse Feedback for
+       Recommendation", WSDM 2024, doi:10.1145/3616855.3635797.
+
+    Examples
+    --------
+    >>> from sklearn_invlearn import CrossEntropyRecommender
+    >>> from sklearn_invlearn.datasets import make_sparse_feedback
+    >>> data = make_sparse_feedback(n_users=60, n_items=40, random_state=0)
+    >>> est = CrossEntropyRecommender(gamma=0.05, random_state=0)
+    >>> est.fit(data.X, data.y).predict_proba(data.X_test)
+    array([[...]])
+    """
+
+    _parameter_constraints: dict = {
+        **BaseRecommender._parameter_constraints,
+        "negatives": [StrOptions({"sampled"}), None],
+        "n_negatives": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        negatives=None,
+        n_negatives=1,
+        backbone="gmf",
+        n_factors=32,
+        user_bias=True,
+        item_bias=True,
+        backbone_params=None,
+        gamma=1e-3,
+        weight_decay=0.0,
+        optimizer="adam",
+        max_epochs=20,
+        batch_size=1024,
+        early_stopping="auto",
+        validation_fraction=0.1,
+        n_iter_no_change=5,
+        tol=1e-4,
+        sampling="uniform",
+        handle_unknown="average",
+        device="auto",
+        n_threads=1,
+        callbacks=None,
+        random_state=None,
+        verbose=0,
+    ) -> None:
+        self.negatives = negatives
+        self.n_negatives = n_negatives
+        self.backbone = backbone
+        self.n_factors = n_factors
+        self.user_bias = user_bias
+        self.item_bias = item_bias
+        self.backbone_params = backbone_params
+        self.gamma = gamma
+        self.weight_decay = weight_decay
+        self.optimizer = optimizer
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.sampling = sampling
+        self.handle_unknown = handle_unknown
+        self.device = device
+        self.n_threads = n_threads
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @property
+    def _draws_unlabeled(self) -> bool:
+        return self.negatives == "sampled"
+
+    def _net(self) -> tuple[type[PairNet], dict[str, Any]]:
+        if self.negatives is None:
+            return PairNet, {}
+        return NegativeSamplingNet, {"n_negatives": self.n_negatives}

@@ -1,0 +1,184 @@
+"""Ids to codes: any hashable id of a user or an item becomes a row number.
+
+Code 0 is kept for ids that were never seen, so a table of parameters has one row
+more than there are ids. Two ids are the same exactly when Python says they are
+equal (``1 == 1.0 == numpy.int8(1)``, but ``1 != "1"``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+UNKNOWN = 0
+
+
+class IdIndex:
+    """The ids of one side (users or items), numbered by first appearance.
+
+    Integer ids are looked up by binary search in a sorted array, all others in a
+    dictionary; the index changes from the first to the second on its own when an
+    id arrives that is not an integer.
+    """
+
+    def __init__(self) -> None:
+        self._integers: np.ndarray | None = np.empty(0, dtype=np.int64)
+        self._sorter = np.empty(0, dtype=np.int64)
+        self._codes: dict[Any, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._codes if self._integers is None else self._integers)
+
+    @property
+    def ids(self) -> np.ndarray:
+        """Ids in order of their codes 1, 2, …; shape (len(self),)."""
+        if self._integers is not None:
+            return self._integers.copy()
+        keys = list(self._codes)
+        if keys and all(isinstance(key, str) for key in keys):
+            return np.array(keys)
+        ids = np.empty(len(keys), dtype=object)
+        ids[:] = keys
+        return ids
+
+    def extend(self, column: np.ndarray, *, name: str = "X") -> np.ndarray:
+        """Learn the new ids of `column` and return the codes (n,) int64 of all."""
+        integers = _as_integers(column) if self._integers is not None else None
+        if integers is None:
+            self._use_dictionary()
+            return self._extend_dictionary(column, name)
+        distinct, first, inverse = np.unique(
+            integers, return_index=True, return_inverse=True
+        )
+        codes = self._find_integers(distinct)
+        new = np.flatnonzero(codes == UNKNOWN)
+        new = new[np.argsort(first[new], kind="stable")]
+        codes[new] = len(self) + 1 + np.arange(len(new))
+        self._integers = np.concatenate([self._integers, distinct[new]])
+        self._sorter = np.argsort(self._integers)
+        return codes[inverse]
+
+    def lookup(self, column: np.ndarray, *, name: str = "X") -> np.ndarray:
+        """Return the codes (n,) int64 of `column`, 0 for unknown ids."""
+        if self._integers is not None:
+            integers = _as_integers(column)
+            if integers is not None:
+                return self._find_integers(integers)
+        get = self._dictionary().get
+        values = _as_objects(column)
+        try:
+            codes = np.fromiter(
+                (get(v, UNKNOWN) for v in values), np.int64, count=len(values)
+            )
+        except TypeError as error:
+            raise _unhashable(name, error) from error
+        _refuse_missing({values[row] for row in np.flatnonzero(codes == 0)}, name)
+        return codes
+
+    def _find_integers(self, integers: np.ndarray) -> np.ndarray:
+        known = self._integers
+        if known is None or not len(known):
+            return np.zeros(len(integers), dtype=np.int64)
+        position = np.searchsorted(known, integers, sorter=self._sorter)
+        candidate = self._sorter[np.minimum(position, len(known) - 1)]
+        return np.where(known[candidate] == integers, candidate + 1, UNKNOWN)
+
+    def _dictionary(self) -> dict[Any, int]:
+        if self._integers is None:
+            return self._codes
+        return {key: code for code, key in enumerate(self._integers.tolist(), 1)}
+
+    def _use_dictionary(self) -> None:
+        self._codes, self._integers = self._dictionary(), None
+
+    def _extend_dictionary(self, column: np.ndarray, name: str) -> np.ndarray:
+        codes = self._codes
+        values = _as_objects(column)
+        n_before = len(codes)
+        try:
+            coded = [codes.setdefault(v, len(codes) + 1) for v in values]
+        except TypeError as error:
+            raise _unhashable(name, error) from error
+        _refuse_missing(list(codes)[n_before:], name)
+        return np.array(coded, dtype=np.int64)
+
+
+class PairEncoder:
+    """The users and the items of all pairs seen so far.
+
+    Attributes
+    ----------
+    users, items : IdIndex
+        One index per column; nothing is shared between them.
+    """
+
+    def __init__(self) -> None:
+        self.users = IdIndex()
+        self.items = IdIndex()
+
+    @property
+    def n_users(self) -> int:
+        """Rows that a table of users needs, the one of unknown users included."""
+        return len(self.users) + 1
+
+    @property
+    def n_items(self) -> int:
+        """Rows that a table of items needs, the one of unknown items included."""
+        return len(self.items) + 1
+
+    def extend(self, columns: list[np.ndarray], *, name: str = "X") -> np.ndarray:
+        """Learn the ids of the first two columns; return codes (2, n) int64."""
+        user, item = columns[:2]
+        return np.stack(
+            [self.users.extend(user, name=name), self.items.extend(item, name=name)]
+        )
+
+    def lookup(self, columns: list[np.ndarray], *, name: str = "X") -> np.ndarray:
+        """Return codes (2, n) int64 of the first two columns, 0 for unknown ids."""
+        user, item = columns[:2]
+        return np.stack(
+            [self.users.lookup(user, name=name), self.items.lookup(item, name=name)]
+        )
+
+
+def _as_integers(column: np.ndarray) -> np.ndarray | None:
+    """Return `column` as int64 if that is exact for every id, else None."""
+    if column.dtype.kind == "i":
+        return column.astype(np.int64, copy=False)
+    if column.dtype.kind == "u":
+        fits = not len(column) or column.max() <= np.iinfo(np.int64).max
+        return column.astype(np.int64) if fits else None
+    if column.dtype.kind == "f":
+        integers = column.astype(np.int64)
+        return integers if np.array_equal(integers, column) else None
+    return None
+
+
+def _as_objects(column: np.ndarray) -> list[Any]:
+    # tolist() turns nanosecond datetimes into plain integers; list() keeps them.
+    return list(column) if column.dtype.kind in "mM" else column.tolist()
+
+
+def _refuse_missing(values: Any, name: str) -> None:
+    missing = [v for v in values if _is_missing(v)]
+    if missing:
+        raise ValueError(
+            f"Input {name} contains NaN: {missing[0]!r} is not an id. Drop rows with "
+            "a missing user or item, or give missing ones an id of their own."
+        )
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return bool(np.isnat(value))
+    return isinstance(value, float) and value != value
+
+
+def _unhashable(name: str, error: TypeError) -> TypeError:
+    return TypeError(
+        f"An id in {name} is not hashable ({error}). User and item ids must be "
+        "hashable: each argument must be a string, a number or a tuple of those."
+    )

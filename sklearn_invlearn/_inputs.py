@@ -1,0 +1,253 @@
+"""What users hand to ``fit``, checked once, here, and never again below."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _get_feature_names,
+    _num_samples,
+    validate_data,
+)
+
+from ._columns import id_columns
+from ._encoding import UNKNOWN, PairEncoder
+
+# Below this share of known ids, a pool and the labelled pairs hardly describe
+# the same users and items.
+_FEW_KNOWN = 0.05
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Columns of ids, y in {0.0, 1.0} and weights of mean 1 (or None), n rows each."""
+
+    columns: list[np.ndarray]
+    y: np.ndarray
+    weight: np.ndarray | None
+
+    def take(self, rows: np.ndarray) -> LabelledRows:
+        """Return the rows with these positions."""
+        return LabelledRows(
+            [c[rows] for c in self.columns],
+            self.y[rows],
+            None if self.weight is None else self.weight[rows],
+        )
+
+
+@dataclass(frozen=True)
+class FitInputs:
+    """Everything `fit` was given, checked, still as ids."""
+
+    classes: np.ndarray
+    labelled: LabelledRows
+    pool: list[list[np.ndarray]] | None
+    validation: tuple[list[np.ndarray], np.ndarray] | None
+
+
+def check_fit_inputs(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    X_unlab: Any,
+    X_val: Any,
+    y_val: Any,
+) -> FitInputs:
+    """Check the arguments of ``fit`` and note names and number of the columns."""
+    classes, labelled = check_labelled(X, y, sample_weight, type(estimator).__name__)
+    validate_data(estimator, X, skip_check_array=True)
+    if estimator.n_features_in_ > 2:
+        warnings.warn(
+            f"X has {estimator.n_features_in_} columns; the first is read as the user "
+            "id, the second as the item id, and the others are not used.",
+            UserWarning,
+            stacklevel=5,
+        )
+    validation = check_validation(X_val, y_val, classes)
+    pool = None if X_unlab is None else check_pool(X_unlab, X)
+    return FitInputs(classes, labelled, pool, validation)
+
+
+def check_pairs(X: Any, *, name: str = "X") -> list[np.ndarray]:
+    """Check a table of at least two columns and one row; return its columns."""
+    columns = id_columns(X, name=name)
+    n_rows = len(columns[0]) if columns else _num_samples(X)
+    shape = (n_rows, len(columns))
+    if len(columns) < 2:
+        raise ValueError(
+            f"Found array with {shape[1]} feature(s) (shape={shape}) while a minimum "
+            f"of 2 is required: {name} needs the user id in its first column and the "
+            "item id in its second."
+        )
+    if n_rows == 0:
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is "
+            f"required: {name} is empty."
+        )
+    return columns
+
+
+def check_labels(y: Any, estimator_name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the two classes, sorted, and y as their indices 0 and 1 (n,)."""
+    if y is None:
+        raise ValueError(
+            f"{estimator_name} requires y to be passed, but the target y is None."
+        )
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind in "fc":
+        check_array(y, ensure_2d=False, input_name="y")
+    check_classification_targets(y)
+    if type_of_target(y, input_name="y", raise_unknown=True) != "binary":
+        raise ValueError(
+            "Only binary classification is supported. The type of the target is "
+            f"{type_of_target(y)}. For ratings, pass for example `y=(rating >= 4)`."
+        )
+    return np.unique(y, return_inverse=True)
+
+
+def require_two_classes(classes: np.ndarray, estimator_name: str) -> None:
+    """Raise if the labels (of the rows with a weight above 0) are all the same."""
+    if len(classes) < 2:
+        raise ValueError(
+            f"{estimator_name} needs labelled pairs of two classes, but y (of rows "
+            f"with a weight above zero) has only one class: {classes.tolist()}. "
+            "Pairs whose feedback is unknown belong in X_unlab, not in X."
+        )
+
+
+def check_labelled(
+    X: Any, y: Any, sample_weight: Any, estimator_name: str
+) -> tuple[np.ndarray, LabelledRows]:
+    """Return the classes and the rows that have a weight above zero."""
+    classes, y01 = check_labels(y, estimator_name)
+    columns = check_pairs(X)
+    check_consistent_length(columns[0], y01)
+    rows = LabelledRows(columns, y01.astype(np.float32), None)
+    if sample_weight is not None:
+        weight = _check_sample_weight(
+            sample_weight, y01, dtype=np.float64, ensure_non_negative=True
+        )
+        if not weight.any():
+            raise ValueError("All values of sample_weight are zero: nothing to fit.")
+        weight = weight / weight[weight > 0].mean()
+        rows = LabelledRows(columns, rows.y, weight.astype(np.float32))
+        rows = rows.take(np.flatnonzero(weight > 0))
+        classes = classes[np.unique(rows.y).astype(int)]
+    require_two_classes(classes, estimator_name)
+    return classes, rows
+
+
+def check_validation(
+    X_val: Any, y_val: Any, classes: np.ndarray
+) -> tuple[list[np.ndarray], np.ndarray] | None:
+    """Return columns and y in {0.0, 1.0} of the validation rows; None if not given."""
+    if (X_val is None) != (y_val is None):
+        given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
+        raise ValueError(f"{given} was passed without {missing}; pass both or neither.")
+    if X_val is None:
+        return None
+    columns = check_pairs(unwrap(X_val), name="X_val")
+    y = column_or_1d(unwrap(y_val))
+    check_consistent_length(columns[0], y)
+    unknown = set(np.unique(y).tolist()) - set(classes.tolist())
+    if unknown:
+        raise ValueError(
+            f"y_val has the labels {sorted(unknown, key=str)}, which y does not have; "
+            f"the classes are {classes.tolist()}."
+        )
+    return columns, (y == classes[1]).astype(np.float32)
+
+
+def unwrap(table: Any) -> Any:
+    """Return the table inside a tuple of one table, or `table` itself."""
+    if isinstance(table, tuple) and len(table) == 1:
+        return table[0]
+    return table
+
+
+def check_pool(X_unlab: Any, X: Any) -> list[list[np.ndarray]]:
+    """Return the columns of each table in `X_unlab`, an array-like or a tuple of them.
+
+    Cross-validation tools cut every fit argument that is as long as X into folds,
+    without a word; they leave a tuple of one table alone.
+    """
+    bare = not isinstance(X_unlab, tuple)
+    tables = (X_unlab,) if bare else X_unlab
+    if not tables:
+        raise ValueError(
+            "X_unlab is an empty tuple. Pass the pool as `X_unlab=(pool,)`, or None "
+            "to sample pairs that were not observed."
+        )
+    pool = []
+    for table in tables:
+        _require_same_names(table, X)
+        pool.append(check_pairs(table, name="X_unlab"))
+    if bare and len(pool[0][0]) == _num_samples(X):
+        warnings.warn(
+            f"X_unlab has as many rows as X ({_num_samples(X)}). Cross-validation "
+            "tools slice such an argument like X; if this fit is part of one, the pool has "
+            "already lost rows. Pass it as a tuple, X_unlab=(pool,), which is never "
+            "sliced; that also silences this warning.",
+            UserWarning,
+            stacklevel=6,
+        )
+    return pool
+
+
+def _require_same_names(pool: Any, X: Any) -> None:
+    ours, theirs = _get_feature_names(X), _get_feature_names(pool)
+    if ours is None or theirs is None or list(ours[:2]) == list(theirs[:2]):
+        return
+    raise ValueError(
+        f"The first two columns of X_unlab are {list(theirs[:2])}, those of X are "
+        f"{list(ours[:2])}. They are read by position, user then item: bring the "
+        "columns of X_unlab into the order (and under the names) of X."
+    )
+
+
+def warn_if_pool_is_unknown(pool: list[list[np.ndarray]], encoder: PairEncoder) -> None:
+    """Warn if hardly an id of the pool is known from the labelled pairs."""
+    for side, what in enumerate(("user", "item")):
+        index = encoder.users if side == 0 else encoder.items
+        known = np.concatenate(
+            [index.lookup(columns[side], name="X_unlab") != UNKNOWN for columns in pool]
+        )
+        if known.mean() < _FEW_KNOWN:
+            warnings.warn(
+                f"Only {known.mean():.1%} of the {what} ids of X_unlab occur in X. "
+                "The usual cause is a Pipeline that encodes X but not X_unlab "
+                "(Pipeline(transform_input=['X_unlab']) with X_unlab=(pool,) encodes "
+                "both; better, pass raw ids and no encoder), or ids of another type, "
+                "such as '7' and 7.",
+                UserWarning,
+                stacklevel=5,
+            )
+
+
+def split_rows(
+    y: np.ndarray, fraction: float, seed: int, purpose: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split row positions, stratified by label: the rest, and a share `fraction`.
+
+    The share has two rows at least, one of each class where rounding allows it.
+    """
+    n_share = max(2, round(fraction * len(y)))
+    counts = np.bincount(y.astype(int), minlength=2)
+    if counts.min() < 2 or len(y) - n_share < 2:
+        raise ValueError(
+            f"{purpose} takes {n_share} of {len(y)} labelled rows, stratified by "
+            f"class, but the classes have {counts.tolist()} rows; each needs two at "
+            "least. Pass more labels, or a smaller validation_fraction."
+        )
+    rest, share = train_test_split(
+        np.arange(len(y)), test_size=n_share, stratify=y, random_state=seed
+    )
+    return rest, share

@@ -1,0 +1,202 @@
+"""Inverse Gradient ([IL] Section 3.2)."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import BaseRecommender
+from ._shared_docs import with_shared_parameters
+from .training import InverseGradientNet, PairNet
+
+
+@with_shared_parameters
+class InverseGradientRecommender(BaseRecommender):
+    r"""Learn from unlabeled pairs, in the direction that held-out labels approve.
+
+    Algorithm 1 of [1]_. The labelled pairs are split into *training-train* and
+    *training-test* rows. Until `max_epochs` passes over the former are done, repeat
+
+    1. T supervised steps of size γ on training-train batches;
+    2. T times: take the gradient g of the inverse dual loss (see
+       :class:`InverseDualLossRecommender`) of an unlabeled batch; evaluate the loss
+       of a training-test batch at :math:`\theta - \alpha g` (*direct*),
+       :math:`\theta + \alpha g` (*inverse*) and :math:`\theta` (*pass*); move to the
+       best of the three, and take a supervised step of size γ on that batch there.
+
+    The dual loss teaches the model its own opinion. Where held-out labels say that
+    this opinion is wrong, the step goes the other way; where both ways are worse
+    than none, it is not taken. `trace_` shows what happened.
+
+    Parameters
+    ----------
+    alpha : float, default=None
+        Size α of the probe step on unlabeled pairs. None is ``0.1 * gamma``, as in
+        the paper, whose convergence analysis asks for α < γ.
+
+    probe : {"sgd", "sign"}, default="sgd"
+        Probe step :math:`\alpha g`, as the paper has it, or :math:`\alpha \,
+        \mathrm{sign}(g)`, which is what the public code's optimiser amounts to. With
+        "sgd" an α that does something is much larger than with "sign": a batch of B
+        pairs leaves a gradient of order 1/B in a row of an embedding.
+
+    n_supervised_steps : int, default=None
+        The T of the first loop; None for a pass over the training-train rows.
+
+    n_unlabeled_steps : int, default=None
+        The T of the second loop; None for as many as there are batches in the
+        training-test rows. Algorithm 1 as printed has one number for both.
+
+    <shared parameters>
+
+    Attributes
+    ----------
+    trace_ : structured ndarray of shape (n_steps,)
+        One row per unlabeled step: ``epoch``, ``loss_direct``, ``loss_pass``,
+        ``loss_inverse`` (of the training-test batch) and the ``direction`` taken.
+
+    classes_ : ndarray of shape (2,)
+        The two labels; the second is the positive one.
+
+    net_ : PairNet
+        The trained skorch net; ``net_.module_`` is the torch module.
+
+    history_ : skorch History
+        One row per epoch: ``train_loss``, and ``valid_loss`` where there are
+        validation rows; counts ``n_direct``, ``n_inverse`` and ``n_pass``.
+
+    n_iter_ : int
+        Epochs that were run.
+
+    user_ids_, item_ids_ : ndarray
+        Known ids, in order of first appearance.
+
+    n_features_in_ : int
+        Columns of `X` in `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if `X` had names.
+
+    See Also
+    --------
+    InverseDualLossRecommender : The same unlabeled loss, always followed.
+    CrossEntropyRecommender : Labelled pairs only.
+
+    Notes
+    -----
+    To second order the held-out loss at :math:`\theta \mp \alpha g` is
+    :math:`L \mp \alpha \langle \nabla L, g \rangle + \frac{\alpha^2}{2} g^T H g`. So
+    *direct* wins if the two gradients agree by more than
+    :math:`\frac{\alpha}{2} g^T H g`, *inverse* if they disagree by more, and *pass*
+    wins in between; the paper's Theorem 1 is the first-order statement. Many
+    passes mean that α is too large. Ties go to *direct*, then *pass*; a candidate
+    whose loss is not finite is never chosen. With ``early_stopping=True`` and no
+    `X_val`, a further share of `validation_fraction` of the labelled rows serves
+    early stopping alone: the training-test rows are trained on.
+
+    References
+    ----------
+    .. [1] Lin et al., "Inverse Learning with Extremely Sparse Feedback for
+       Recommendation", WSDM 2024, doi:10.1145/3616855.3635797.
+
+    Examples
+    --------
+    >>> from sklearn_invlearn import InverseGradientRecommender
+    >>> from sklearn_invlearn.datasets import make_sparse_feedback
+    >>> data = make_sparse_feedback(n_users=60, n_items=40, random_state=0)
+    >>> est = InverseGradientRecommender(gamma=0.05, alpha=1.0, random_state=0)
+    >>> est.fit(data.X, data.y, X_unlab=(data.X_unlab,)).predict_proba(data.X_test)
+    array([[...]])
+    >>> set(est.trace_["direction"]) <= {"direct", "inverse", "pass"}
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseRecommender._parameter_constraints,
+        "alpha": [Interval(Real, 0, None, closed="left"), None],
+        "probe": [StrOptions({"sgd", "sign"})],
+        "n_supervised_steps": [Interval(Integral, 1, None, closed="left"), None],
+        "n_unlabeled_steps": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    _holds_out = True
+
+    def __init__(
+        self,
+        *,
+        alpha=None,
+        probe="sgd",
+        n_supervised_steps=None,
+        n_unlabeled_steps=None,
+        backbone="gmf",
+        n_factors=32,
+        user_bias=True,
+        item_bias=True,
+        backbone_params=None,
+        gamma=1e-3,
+        weight_decay=0.0,
+        optimizer="adam",
+        max_epochs=20,
+        batch_size=1024,
+        early_stopping="auto",
+        validation_fraction=0.1,
+        n_iter_no_change=5,
+        tol=1e-4,
+        sampling="uniform",
+        handle_unknown="average",
+        device="auto",
+        n_threads=1,
+        callbacks=None,
+        random_state=None,
+        verbose=0,
+    ) -> None:
+        self.alpha = alpha
+        self.probe = probe
+        self.n_supervised_steps = n_supervised_steps
+        self.n_unlabeled_steps = n_unlabeled_steps
+        self.backbone = backbone
+        self.n_factors = n_factors
+        self.user_bias = user_bias
+        self.item_bias = item_bias
+        self.backbone_params = backbone_params
+        self.gamma = gamma
+        self.weight_decay = weight_decay
+        self.optimizer = optimizer
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.sampling = sampling
+        self.handle_unknown = handle_unknown
+        self.device = device
+        self.n_threads = n_threads
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _net(self) -> tuple[type[PairNet], dict[str, Any]]:
+        return InverseGradientNet, {
+            "alpha": 0.1 * self.gamma if self.alpha is None else self.alpha,
+            "probe": self.probe,
+            "n_supervised_steps": self.n_supervised_steps,
+            "n_unlabeled_steps": self.n_unlabeled_steps,
+        }
+
+    @property
+    def trace_(self) -> np.ndarray:
+        """Losses and direction of every unlabeled step."""
+        check_is_fitted(self, "net_")
+        losses = ("loss_direct", "loss_pass", "loss_inverse")
+        dtype = [("epoch", np.int64), *((n, np.float64) for n in losses)]
+        steps = [
+            (row["epoch"], *(step[n] for n in losses), step["direction"])
+            for row in self.history_
+            for step in row["batches"]
+        ]
+        return np.array(steps, dtype=[*dtype, ("direction", "U7")])

@@ -1,0 +1,83 @@
+"""What a running fit shows: a progress bar, and scikit-learn's callbacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skorch.callbacks import Callback
+from tqdm.auto import tqdm
+
+try:  # scikit-learn 1.9 and later; experimental there
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # pragma: no cover
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stand-in for releases of scikit-learn without callbacks."""
+
+    def with_callbacks(method):  # type: ignore[no-redef]
+        """Return `method` unchanged."""
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "EpochBar", "SklearnCallbacks", "with_callbacks"]
+
+
+class EpochBar(Callback):
+    """A bar over the epochs with the newest losses beside it."""
+
+    def __init__(self, description: str) -> None:
+        self.description = description
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        self.bar_ = tqdm(total=net.max_epochs, desc=self.description, unit="epoch")
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        row = net.history[-1]
+        shown = ("train_loss", "valid_loss", "n_direct", "n_inverse", "n_pass")
+        self.bar_.set_postfix({k: row[k] for k in shown if k in row})
+        self.bar_.update()
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        self.bar_.close()
+        del self.bar_  # an open terminal cannot be pickled
+
+
+class SklearnCallbacks(Callback):
+    """Pass the epochs of a net on to the callbacks set on its estimator.
+
+    Parameters
+    ----------
+    estimator : BaseRecommender
+        Has been given callbacks by ``set_callbacks``, or by a search around it.
+    data : dict
+        ``X``, ``y`` and ``metadata``, handed to the callbacks.
+    fitted_attributes : callable
+        Returns what an estimator needs to predict at this moment.
+    """
+
+    def __init__(self, estimator: Any, data: dict, fitted_attributes: Any) -> None:
+        self.estimator = estimator
+        self.data = data
+        self.fitted_attributes = fitted_attributes
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        self.fit_ = self.estimator._init_callback_context(max_subtasks=net.max_epochs)
+        self.fit_.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        self.epoch_ = self.fit_.subcontext(task_name="epoch")
+        self.epoch_.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        if self._end(self.epoch_):
+            raise KeyboardInterrupt  # how a skorch callback stops the training
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        self._end(self.fit_)
+
+    def _end(self, context: Any) -> bool:
+        return context.call_on_fit_task_end(
+            estimator=self.estimator,
+            reconstruction_attributes=self.fitted_attributes,
+            **self.data,
+        )

@@ -1,0 +1,57 @@
+"""Score pairs with a trained module: in blocks, in double precision.
+
+Single precision would make the score of a pair depend on the size of the batch it
+is in, by rounding. The tables of a large model are not copied for this: only the
+rows that are looked up, and the other (small) parameters, are promoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+_BLOCK_ROWS = 65_536
+
+
+@torch.no_grad()
+def score_pairs(module: nn.Module, codes: np.ndarray) -> np.ndarray:
+    """Return the logit (n,) float64 of coded pairs (2, n)."""
+    parameters = _in_double_precision(module)
+    device = next(module.parameters()).device
+    logit = np.empty(codes.shape[1])
+    with _lookups_in_double_precision(module):
+        for start in range(0, len(logit), _BLOCK_ROWS):
+            block = slice(start, start + _BLOCK_ROWS)
+            user, item = (torch.tensor(c, device=device) for c in codes[:, block])
+            scores = functional_call(module, parameters, (user, item))
+            logit[block] = scores.double().cpu().numpy()
+    return logit
+
+
+def _in_double_precision(module: nn.Module) -> dict[str, Tensor]:
+    tables = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
+    state = dict(module.named_parameters()) | dict(module.named_buffers())
+    return {
+        name: tensor.double()
+        for name, tensor in state.items()
+        if tensor.is_floating_point() and id(tensor) not in tables
+    }
+
+
+@contextmanager
+def _lookups_in_double_precision(module: nn.Module) -> Iterator[None]:
+    hooks = [
+        m.register_forward_hook(lambda _module, _args, rows: rows.double())
+        for m in module.modules()
+        if isinstance(m, nn.Embedding)
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

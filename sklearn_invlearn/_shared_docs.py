@@ -1,0 +1,99 @@
+"""Documentation of the parameters that all recommenders share, written once."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+_MARK = "    <shared parameters>\n"
+
+_SHARED_PARAMETERS = """\
+    backbone : {"gmf", "mlp", "neumf", "bias"} or torch module class, default="gmf"
+        The model of a pair. Generalised matrix factorisation, multi-layer
+        perceptron, both side by side (He et al., "Neural Collaborative
+        Filtering", WWW 2017, doi:10.1145/3038912.3052569), or intercept and biases alone. A class of your own is built as
+        ``backbone(n_users=..., n_items=..., **backbone_params)`` and called as
+        ``module(user, item)`` with two int64 tensors of codes, shape (B,), code 0
+        being the unknown id; it returns a logit of shape (B,). Of `n_factors`,
+        `user_bias` and `item_bias` it is given those that its constructor names.
+
+    n_factors : int, default=32
+        Length of the embeddings (of the last hidden layer, for the perceptron).
+
+    user_bias : bool, default=True
+        Whether every user has a bias. The papers' backbones have none; where
+        labels are few, biases carry most of what can be learned.
+
+    item_bias : bool, default=True
+        Whether every item has a bias.
+
+    backbone_params : dict, default=None
+        Further arguments of the backbone's constructor, such as
+        ``{"n_layers": 3, "dropout": 0.2}`` for the perceptron.
+
+    gamma : float, default=0.001
+        Learning rate γ on labelled pairs.
+
+    weight_decay : float, default=0.0
+        L2 penalty, as the optimiser understands it.
+
+    optimizer : {"adam", "sgd"} or torch optimizer class, default="adam"
+        What turns a gradient into a step of size `gamma`. The update of
+        Algorithm 1 as printed is "sgd"; the papers train with "adam".
+
+    max_epochs : int, default=20
+        Passes over the labelled pairs.
+
+    batch_size : int, default=1024
+        Rows per batch, labelled and unlabeled alike.
+
+    early_stopping : bool or "auto", default="auto"
+        Whether to stop once the loss of the validation rows has not improved by
+        `tol` for `n_iter_no_change` epochs, and to go back to the best weights.
+        "auto" does so if `X_val` is passed to `fit`. True without `X_val` sets a
+        share of `validation_fraction` of the labelled rows aside.
+
+    validation_fraction : float, default=0.1
+        Share of the labelled rows to set aside, stratified by class.
+
+    n_iter_no_change : int, default=5
+        Epochs without improvement after which early stopping stops.
+
+    tol : float, default=0.0001
+        Smallest change of the validation loss that counts as an improvement.
+
+    sampling : {"uniform", "same_user"}, default="uniform"
+        Which unobserved pairs to draw where unlabeled pairs are needed and
+        `X_unlab` is None: any, or one of the user of each row in the labelled batch
+        (which the papers' public code does).
+
+    handle_unknown : {"average", "error"}, default="average"
+        What to do with ids at prediction that were not there in `fit`. "average"
+        scores an unknown user as the average user, so that the item decides (and
+        the other way round); "error" raises.
+
+    device : str or torch.device, default="auto"
+        Where to train and to predict; "auto" is CUDA where there is any.
+
+    n_threads : int, default=1
+        CPU threads of torch during `fit` and prediction. With one, results do
+        not depend on the machine or on `n_jobs` of a search around it; batches of
+        ordinary size do not gain from more. None leaves torch's setting.
+
+    callbacks : list of skorch callbacks, default=None
+        Handed to the net, after the estimator's own.
+
+    random_state : int, RandomState instance or None, default=None
+        Fixes initial weights, splits, order of batches and sampled pairs.
+
+    verbose : int, default=0
+        1 shows a progress bar over the epochs.
+"""
+
+Cls = TypeVar("Cls", bound=type)
+
+
+def with_shared_parameters(cls: Cls) -> Cls:
+    """Put the shared parameters in the place of their mark in the docstring."""
+    if cls.__doc__ and _MARK in cls.__doc__:  # no docstring under python -OO
+        cls.__doc__ = cls.__doc__.replace(_MARK, _SHARED_PARAMETERS)
+    return cls

@@ -1,0 +1,128 @@
+"""Divide labelled rows among their uses, and choose the source of unlabeled pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ._encoding import PairEncoder
+from ._inputs import FitInputs, split_rows, warn_if_pool_is_unknown
+from .training import (
+    EndlessBatches,
+    Pairs,
+    PoolSource,
+    SameUserSource,
+    TrainingData,
+    UniformSource,
+    UnlabeledSource,
+    UnobservedPairs,
+)
+
+_SOURCES: dict[str, Any] = {"uniform": UniformSource, "same_user": SameUserSource}
+SAMPLING = frozenset(_SOURCES)
+
+
+def divide(
+    labelled: Pairs, fraction: float, seed: int, purpose: str
+) -> tuple[Pairs, Pairs]:
+    """Set a stratified share of the labelled pairs aside; return (rest, share)."""
+    assert labelled.y is not None
+    rest, share = split_rows(labelled.y.cpu().numpy(), fraction, seed, purpose)
+    device = labelled.user.device
+    return (
+        labelled[torch.as_tensor(np.sort(rest), device=device)],
+        labelled[torch.as_tensor(np.sort(share), device=device)],
+    )
+
+
+def unlabeled_source(
+    labelled: Pairs,
+    pool: Pairs | None,
+    encoder: PairEncoder,
+    *,
+    sampling: str,
+    batch_size: int,
+    generator: torch.Generator,
+) -> UnlabeledSource:
+    """Return batches of `pool`, or of unobserved pairs if there is no pool.
+
+    Raises
+    ------
+    ValueError
+        If there is no pool and every pair of known ids is labelled.
+    """
+    if pool is not None:
+        return PoolSource(pool, batch_size, generator)
+    unobserved = UnobservedPairs(labelled, encoder.n_users, encoder.n_items)
+    if not len(unobserved):
+        raise ValueError(
+            "There is no unlabeled pair to learn from: every user is labelled on "
+            "every item, and no pool was given. Pass pairs without feedback as "
+            "X_unlab=(pool,)."
+        )
+    return _SOURCES[sampling](unobserved, generator)
+
+
+@dataclass(frozen=True)
+class EncodedPairs:
+    """What `fit` was given, as codes on the device."""
+
+    labelled: Pairs
+    pool: Pairs | None
+    valid: Pairs | None
+
+
+def encode(
+    inputs: FitInputs, encoder: PairEncoder, device: torch.device, *, use_pool: bool
+) -> EncodedPairs:
+    """Teach `encoder` the ids of the labelled pairs and of the pool; encode all."""
+    rows, pool, valid = inputs.labelled, None, None
+    codes = encoder.extend(rows.columns)
+    labelled = Pairs.from_codes(codes, rows.y, rows.weight, device=device)
+    if use_pool and inputs.pool is not None:
+        warn_if_pool_is_unknown(inputs.pool, encoder)
+        pool_codes = [encoder.extend(table, name="X_unlab") for table in inputs.pool]
+        pool = Pairs.from_codes(np.hstack(pool_codes), device=device)
+    if inputs.validation is not None:
+        columns, y = inputs.validation
+        codes = encoder.lookup(columns, name="X_val")
+        valid = Pairs.from_codes(codes, y, device=device)
+    return EncodedPairs(labelled, pool, valid)
+
+
+def training_data(
+    pairs: EncodedPairs,
+    encoder: PairEncoder,
+    *,
+    draws_unlabeled: bool,
+    holds_out: bool,
+    stops_early: bool,
+    fraction: float,
+    sampling: str,
+    batch_size: int,
+    seeds: dict[str, int],
+) -> TrainingData:
+    """Build what the procedure trains on; every labelled row has exactly one use."""
+
+    def generator(purpose: str) -> torch.Generator:
+        return torch.Generator(pairs.labelled.user.device).manual_seed(seeds[purpose])
+
+    train, valid, held_out, source = pairs.labelled, pairs.valid, None, None
+    if stops_early and valid is None:
+        train, valid = divide(train, fraction, seeds["validation"], "Early stopping")
+    if holds_out:
+        train, test = divide(train, fraction, seeds["held_out"], "Inverse gradient")
+        held_out = EndlessBatches(test, batch_size, generator("held_out"))
+    if draws_unlabeled:
+        source = unlabeled_source(
+            pairs.labelled,
+            pairs.pool,
+            encoder,
+            sampling=sampling,
+            batch_size=batch_size,
+            generator=generator("unlabeled"),
+        )
+    return TrainingData(train, valid, source, held_out)

@@ -1,0 +1,36 @@
+"""Backbones: torch modules with ``forward(user, item) -> logit``.
+
+A backbone is built as ``Backbone(n_users, n_items, **params)`` and called with two
+int64 tensors of codes, shape (B,); it returns a logit of shape (B,). It knows
+nothing of estimators, batches or losses. Code 0 is the unknown user or item.
+"""
+
+from torch import nn
+
+from ._biases import Biases, BiasOnly, set_intercept
+from ._contract import check_backbone
+from ._gmf import GMF
+from ._mlp import MLP
+from ._neumf import NeuMF
+from ._tables import BiasTable, FactorTable, fill_unknown_rows
+
+BACKBONES: dict[str, type[nn.Module]] = {
+    "bias": BiasOnly,
+    "gmf": GMF,
+    "mlp": MLP,
+    "neumf": NeuMF,
+}
+
+__all__ = [
+    "BACKBONES",
+    "GMF",
+    "MLP",
+    "BiasOnly",
+    "BiasTable",
+    "Biases",
+    "FactorTable",
+    "NeuMF",
+    "check_backbone",
+    "fill_unknown_rows",
+    "set_intercept",
+]

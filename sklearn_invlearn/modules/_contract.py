@@ -1,0 +1,35 @@
+"""The contract between a backbone and everything that uses it."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+@torch.no_grad()
+def check_backbone(module: nn.Module, device: torch.device) -> None:
+    """Call `module` on two pairs and check what comes back.
+
+    Raises
+    ------
+    ValueError
+        If the module is not callable as ``module(user, item)``, or does not return
+        one floating-point number per pair.
+    """
+    codes = torch.tensor([0, 1], device=device)
+    name = type(module).__name__
+    advice = (
+        "A backbone's forward(user, item) takes two int64 tensors of codes, shape "
+        "(B,), and returns logits of shape (B,)."
+    )
+    try:
+        logit = module(codes, codes)
+    except (TypeError, IndexError, RuntimeError) as error:
+        raise ValueError(f"{name} cannot score a pair: {error}. {advice}") from error
+    if not isinstance(logit, torch.Tensor) or not logit.is_floating_point():
+        raise ValueError(f"{name} returned {type(logit).__name__}. {advice}")
+    if logit.shape != codes.shape:
+        raise ValueError(
+            f"{name} returned shape {tuple(logit.shape)} for 2 pairs. {advice} "
+            "`.squeeze(-1)` drops a last axis of length one."
+        )

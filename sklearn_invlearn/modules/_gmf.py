@@ -1,0 +1,33 @@
+"""Generalised matrix factorisation (He et al., WWW 2017, Eq. 9)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ._biases import Biases
+from ._tables import FactorTable
+
+
+class GMF(nn.Module):
+    """logit = hᵀ(p_u ⊙ q_i) + biases."""
+
+    def __init__(
+        self,
+        n_users: int,
+        n_items: int,
+        *,
+        n_factors: int = 32,
+        user_bias: bool = True,
+        item_bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.user_factors = FactorTable(n_users, n_factors)
+        self.item_factors = FactorTable(n_items, n_factors)
+        self.head = nn.Linear(n_factors, 1, bias=False)
+        self.biases = Biases(n_users, n_items, user_bias=user_bias, item_bias=item_bias)
+        nn.init.xavier_uniform_(self.head.weight)
+
+    def forward(self, user: Tensor, item: Tensor) -> Tensor:
+        """Codes (B,), (B,) -> logit (B,)."""
+        product = self.user_factors(user) * self.item_factors(item)  # (B, n_factors)
+        return self.head(product).squeeze(-1) + self.biases(user, item)

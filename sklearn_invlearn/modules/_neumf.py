@@ -1,0 +1,41 @@
+"""Neural matrix factorisation: GMF beside MLP (He et al., WWW 2017, Eq. 12)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ._biases import Biases
+from ._mlp import Tower
+from ._tables import FactorTable
+
+
+class NeuMF(nn.Module):
+    """logit = hᵀ[p_u ⊙ q_i, tower(p'_u, q'_i)] + biases."""
+
+    def __init__(
+        self,
+        n_users: int,
+        n_items: int,
+        *,
+        n_factors: int = 32,
+        n_layers: int = 3,
+        dropout: float = 0.0,
+        user_bias: bool = True,
+        item_bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.user_factors = FactorTable(n_users, n_factors)
+        self.item_factors = FactorTable(n_items, n_factors)
+        self.tower = Tower(
+            n_users, n_items, n_factors=n_factors, n_layers=n_layers, dropout=dropout
+        )
+        self.head = nn.Linear(2 * n_factors, 1, bias=False)
+        self.biases = Biases(n_users, n_items, user_bias=user_bias, item_bias=item_bias)
+        nn.init.xavier_uniform_(self.head.weight)
+
+    def forward(self, user: Tensor, item: Tensor) -> Tensor:
+        """Codes (B,), (B,) -> logit (B,)."""
+        product = self.user_factors(user) * self.item_factors(item)  # (B, n_factors)
+        hidden = torch.cat([product, self.tower(user, item)], dim=-1)
+        return self.head(hidden).squeeze(-1) + self.biases(user, item)

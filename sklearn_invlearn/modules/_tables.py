@@ -1,0 +1,52 @@
+"""Tables of parameters with one row per user or item.
+
+Row 0 belongs to unknown ids. It gets no gradient; after training it is filled
+with the mean of all other rows, so that an unknown user is scored as the average
+user and what is known of the item decides (and the other way round).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+EMBEDDING_STD = 0.01  # He et al., Neural Collaborative Filtering, WWW 2017
+
+
+class FactorTable(nn.Embedding):
+    """Embedding of `n_rows` × `n_factors`, drawn from N(0, 0.01²), row 0 zero."""
+
+    def __init__(self, n_rows: int, n_factors: int) -> None:
+        super().__init__(n_rows, n_factors, padding_idx=0)
+
+    def reset_parameters(self) -> None:
+        nn.init.normal_(self.weight, std=EMBEDDING_STD)
+        self._fill_padding_idx_with_zero()
+
+
+class BiasTable(nn.Embedding):
+    """One number per row, zero at the start; the output has no factor axis."""
+
+    def __init__(self, n_rows: int) -> None:
+        super().__init__(n_rows, 1, padding_idx=0)
+
+    def reset_parameters(self) -> None:
+        nn.init.zeros_(self.weight)
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return super().forward(input).squeeze(-1)
+
+
+@torch.no_grad()
+def fill_unknown_rows(module: nn.Module, n_users: int, n_items: int) -> None:
+    """Set row 0 of every table of users or items to the mean of its other rows.
+
+    A table is an ``nn.Embedding`` with as many rows as there are users or items;
+    so this serves a user's own module as well.
+    """
+    for table in module.modules():
+        if isinstance(table, nn.Embedding) and table.num_embeddings in (
+            n_users,
+            n_items,
+        ):
+            table.weight[0] = table.weight[1:].mean(dim=0)

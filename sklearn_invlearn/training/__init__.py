@@ -1,0 +1,36 @@
+"""From codes to a trained module: pairs, batches, nets.
+
+A procedure is a :class:`PairNet` whose ``training_steps`` says what one epoch
+does; everything else (epochs, history, callbacks, validation) is shared.
+"""
+
+from ._batches import EndlessBatches, epoch_batches
+from ._inverse_dual import InverseDualLossNet
+from ._inverse_gradient import DIRECTIONS, InverseGradientNet
+from ._negative_sampling import NegativeSamplingNet
+from ._net import PairNet
+from ._pairs import Pairs, TrainingData
+from ._unlabeled import (
+    PoolSource,
+    SameUserSource,
+    UniformSource,
+    UnlabeledSource,
+)
+from ._unobserved import UnobservedPairs
+
+__all__ = [
+    "DIRECTIONS",
+    "EndlessBatches",
+    "InverseDualLossNet",
+    "InverseGradientNet",
+    "NegativeSamplingNet",
+    "PairNet",
+    "Pairs",
+    "PoolSource",
+    "SameUserSource",
+    "TrainingData",
+    "UniformSource",
+    "UnlabeledSource",
+    "UnobservedPairs",
+    "epoch_batches",
+]

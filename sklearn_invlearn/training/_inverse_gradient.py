@@ -1,0 +1,155 @@
+"""Inverse Gradient: Algorithm 1 of [IL].
+
+An unlabeled batch proposes a step α∘g along its own dual loss. Held-out labelled
+rows decide whether the model goes along it (*direct*), against it (*inverse*) or
+stays (*pass*). To second order,
+
+    L_test(θ ∓ α∘g) = L_test(θ) ∓ α⟨∇L_test, g⟩ + α²/2 · gᵀHg,
+
+so direct wins if ⟨∇L_test, g⟩ > α/2·gᵀHg, inverse if it is < -α/2·gᵀHg, and pass
+in between; the paper's Theorem 1 is the first-order version, without pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from ._inverse_dual import dual_loss
+from ._net import PairNet
+from ._pairs import Pairs, TrainingData
+
+# The order decides ties: direct, then pass.
+DIRECTIONS = ("direct", "pass", "inverse")
+
+Parameters = dict[str, Tensor]
+
+
+class InverseGradientNet(PairNet):
+    """Algorithm 1; line numbers in the comments are the paper's.
+
+    Parameters
+    ----------
+    alpha : float
+        Size α of the probe step on unlabeled data.
+    probe : {"sgd", "sign"}
+        Probe step α·g (the paper) or α·sign(g) (the first step of a fresh Adam,
+        which the authors' public code takes).
+    n_supervised_steps, n_unlabeled_steps : int or None
+        The T of line 3 and of line 7; None for one pass over train(D^l), over
+        test(D^l).
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        *,
+        alpha: float,
+        probe: str = "sgd",
+        n_supervised_steps: int | None = None,
+        n_unlabeled_steps: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.alpha = alpha
+        self.probe = probe
+        self.n_supervised_steps = n_supervised_steps
+        self.n_unlabeled_steps = n_unlabeled_steps
+        super().__init__(module, **kwargs)
+
+    def training_steps(self, data: TrainingData) -> Iterator[Tensor]:
+        """Repeat lines 3-18 until train(D^l) has been passed once."""
+        assert data.unlabeled is not None
+        assert data.held_out is not None
+        trace = []
+        n_unlabeled_steps = self.n_unlabeled_steps or data.held_out.n_batches_per_pass
+        batches = self.labelled_batches(data)
+        while supervised := list(islice(batches, self.n_supervised_steps)):
+            for batch in supervised:  # lines 3-6
+                yield self.supervised_step(batch)
+            for _ in range(n_unlabeled_steps):  # lines 7-18
+                held_out = next(data.held_out)
+                unlabeled = data.unlabeled.draw(held_out)
+                trace.append(self.inverse_gradient_step(unlabeled, held_out))
+        self.record_trace(torch.stack(trace))
+
+    def inverse_gradient_step(self, unlabeled: Pairs, held_out: Pairs) -> Tensor:
+        """Run lines 9-18; return the three losses and the choice, shape (4,)."""
+        theta = dict(self.module_.named_parameters())
+        g = self.unlabeled_gradient(theta, unlabeled)
+        with torch.no_grad():
+            theta_d = {k: p - self.alpha * g[k] for k, p in theta.items()}  # line 10
+            theta_i = {k: p + self.alpha * g[k] for k, p in theta.items()}  # line 11
+            candidates = (theta_d, theta, theta_i)
+            loss = self.held_out_losses(candidates, held_out)  # lines 13-15
+            choice = choose_direction(loss)  # line 16
+            for k, p in theta.items():
+                p.copy_(_select(choice, [candidate[k] for candidate in candidates]))
+        self.supervised_step(held_out)  # lines 17-18
+        return torch.cat([loss, choice.to(loss.dtype).reshape(1)])
+
+    def unlabeled_gradient(self, theta: Parameters, unlabeled: Pairs) -> Parameters:
+        """∇L_dual(θ) (line 9), or its sign; zero for what the loss does not touch."""
+        trainable = {k: p for k, p in theta.items() if p.requires_grad}
+        gradients = torch.autograd.grad(
+            dual_loss(self.module_, unlabeled),
+            list(trainable.values()),
+            allow_unused=True,
+            materialize_grads=True,
+        )
+        if self.probe == "sign":
+            gradients = tuple(g.sign() for g in gradients)
+        zero = {k: torch.zeros((), device=p.device) for k, p in theta.items()}
+        return zero | dict(zip(trainable, gradients))
+
+    def held_out_losses(
+        self, candidates: tuple[Parameters, ...], held_out: Pairs
+    ) -> Tensor:
+        """L_test at each candidate, shape (len(candidates),).
+
+        In evaluation mode: with dropout on, three different masks would be compared.
+        """
+        self.module_.eval()
+        losses = [
+            self.criterion_(
+                functional_call(self.module_, theta, (held_out.user, held_out.item)),
+                held_out.y,
+                held_out.weight,
+            )
+            for theta in candidates
+        ]
+        self.module_.train()
+        return torch.stack(losses)
+
+    def record_trace(self, trace: Tensor) -> None:
+        """Write an epoch's trace (n_steps, 4) to the history, a batch row per step."""
+        for *losses, choice in trace.tolist():
+            self.history.new_batch()
+            for direction, loss in zip(DIRECTIONS, losses):
+                self.history.record_batch(f"loss_{direction}", loss)
+            self.history.record_batch("direction", DIRECTIONS[int(choice)])
+        for position, direction in enumerate(DIRECTIONS):
+            n_chosen = int((trace[:, 3] == position).sum())
+            self.history.record(f"n_{direction}", n_chosen)
+
+
+def choose_direction(loss: Tensor) -> Tensor:
+    """Index () of the smallest of the three losses (3,), in the order of DIRECTIONS.
+
+    Ties go to direct, then to pass. A loss that is not finite is never chosen; if
+    none is finite the model stays where it is.
+    """
+    finite = torch.isfinite(loss)
+    choice = torch.where(finite, loss, torch.inf).argmin()
+    stay = torch.full_like(choice, DIRECTIONS.index("pass"))
+    return torch.where(finite.any(), choice, stay)
+
+
+def _select(choice: Tensor, values: list[Tensor]) -> Tensor:
+    """`values[choice]` without bringing `choice` to the CPU."""
+    direct, stay, inverse = values
+    return torch.where(choice == 0, direct, torch.where(choice == 1, stay, inverse))

@@ -1,0 +1,154 @@
+"""The skorch net that all procedures share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from torch import Tensor
+
+from ..losses import MeanCrossEntropy, cross_entropy
+from ._batches import epoch_batches
+from ._pairs import Pairs, TrainingData
+
+_EVALUATION_ROWS = 65_536
+
+
+class PairNet(NeuralNet):
+    """A skorch net trained on :class:`TrainingData`, by cross entropy alone.
+
+    What it changes of skorch: data are tensors on the device and batches are
+    slices of them; losses are read from the device once per epoch; a Ctrl-C is
+    not swallowed; training that has diverged raises. A procedure overrides
+    :meth:`training_steps` and nothing else.
+
+    Parameters
+    ----------
+    module : nn.Module class or instance
+        A backbone.
+    criterion : nn.Module class, default=MeanCrossEntropy
+        ``criterion(logit, y, weight) -> scalar``.
+    seed : int, default=0
+        Seed of the order of the labelled rows.
+    **kwargs
+        Any parameter of :class:`skorch.NeuralNet`.
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        *,
+        criterion: Any = MeanCrossEntropy,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        self.seed = seed
+        super().__init__(module, criterion=criterion, **kwargs)
+
+    @property
+    def _default_callbacks(self) -> list:
+        return []  # skorch's own read every batch loss back from the device
+
+    # ---- what a procedure overrides -------------------------------------------
+
+    def training_steps(self, data: TrainingData) -> Iterator[Tensor]:
+        """Run one epoch, yielding the loss () of each supervised step."""
+        for batch in self.labelled_batches(data):
+            yield self.supervised_step(batch)
+
+    # ---- what procedures are made of ------------------------------------------
+
+    def labelled_batches(self, data: TrainingData) -> Iterator[Pairs]:
+        """Every labelled row once, shuffled."""
+        return epoch_batches(data.labelled, self.batch_size, self.shuffler_)
+
+    def supervised_step(self, batch: Pairs) -> Tensor:
+        """Take one step on the criterion: θ ← θ - γ∘∇L(batch); return L ()."""
+        return self.descend(batch, self.batch_loss(batch))
+
+    def batch_loss(self, batch: Pairs) -> Tensor:
+        """Criterion of a labelled batch, differentiable, shape ()."""
+        logit = self.module_(batch.user, batch.item)
+        return self.criterion_(logit, batch.y, batch.weight)
+
+    def descend(self, batch: Pairs, loss: Tensor) -> Tensor:
+        """Take one optimiser step on `loss` and tell the callbacks."""
+        self.notify("on_batch_begin", batch=batch, training=True)
+        self.optimizer_.zero_grad()
+        loss.backward()
+        self.notify(
+            "on_grad_computed",
+            named_parameters=list(self.module_.named_parameters()),
+            batch=batch,
+            training=True,
+        )
+        self.optimizer_.step()
+        loss = loss.detach()
+        self.notify("on_batch_end", batch=batch, training=True, loss=loss)
+        return loss
+
+    def on_batch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Keep the history free of a row per batch; skorch would add one."""
+
+    # ---- skorch's frame ---------------------------------------------------------
+
+    def initialize(self) -> PairNet:
+        super().initialize()
+        self.shuffler_ = torch.Generator(self.device).manual_seed(self.seed)
+        return self
+
+    def partial_fit(self, X: TrainingData, y: None = None, **_: Any) -> PairNet:
+        """Train for `max_epochs` epochs; initialise first if that is still due."""
+        if not self.initialized_:
+            self.initialize()
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            self.fit_loop(X)
+        finally:  # after an interrupt too: early stopping restores the best weights
+            self.notify("on_train_end", X=X, y=y)
+            self.module_.eval()
+        return self
+
+    def fit_loop(self, X: TrainingData, y: None = None, epochs: int | None = None, **_):
+        for _ in range(self.max_epochs if epochs is None else epochs):
+            datasets = {"dataset_train": X.labelled, "dataset_valid": X.valid}
+            self.notify("on_epoch_begin", **datasets)
+            self.train_epoch(X)
+            if X.valid is not None:
+                self.history.record("valid_loss", self.evaluate(X.valid))
+            try:
+                self.notify("on_epoch_end", **datasets)
+            except KeyboardInterrupt:  # skorch's callbacks stop training with it
+                break
+        return self
+
+    def train_epoch(self, data: TrainingData) -> None:
+        """Run :meth:`training_steps` and record the mean of its losses."""
+        self.module_.train()
+        train_loss = mean_of(self.training_steps(data))
+        self.history.record("train_loss", train_loss)
+        if train_loss != train_loss or abs(train_loss) == float("inf"):
+            raise FloatingPointError(
+                f"Training diverged: the mean training loss of epoch "
+                f"{len(self.history)} is {train_loss}. The usual cause is a learning "
+                f"rate that is too large (gamma={self.lr:g}); try a tenth of it, and "
+                "look at the sample weights for very large values."
+            )
+
+    @torch.no_grad()
+    def evaluate(self, pairs: Pairs) -> float:
+        """Mean unweighted cross entropy of `pairs`, in evaluation mode."""
+        self.module_.eval()
+        total = torch.zeros((), dtype=torch.float64, device=pairs.user.device)
+        for start in range(0, len(pairs), _EVALUATION_ROWS):
+            block = pairs[start : start + _EVALUATION_ROWS]
+            assert block.y is not None
+            total += cross_entropy(self.module_(block.user, block.item), block.y).sum()
+        return float(total) / len(pairs)
+
+
+def mean_of(losses: Iterable[Tensor]) -> float:
+    """Mean of scalar tensors, read from the device once."""
+    return float(torch.stack(list(losses)).mean())

@@ -1,0 +1,95 @@
+"""Pairs as columns of tensors that live on the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from ._batches import EndlessBatches
+    from ._unlabeled import UnlabeledSource
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Coded (user, item) pairs, with labels and weights where there are any.
+
+    Attributes
+    ----------
+    user, item : Tensor of shape (n,), int64
+        Codes; 0 is the unknown id.
+    y : Tensor of shape (n,), float32, or None
+        Labels 0.0 and 1.0.
+    weight : Tensor of shape (n,), float32, or None
+        Weights of mean 1 over the labelled rows; None for equal weights.
+    """
+
+    user: Tensor
+    item: Tensor
+    y: Tensor | None = None
+    weight: Tensor | None = None
+
+    @classmethod
+    def from_codes(
+        cls,
+        codes: np.ndarray,
+        y: np.ndarray | None = None,
+        weight: np.ndarray | None = None,
+        *,
+        device: torch.device,
+    ) -> Pairs:
+        """Copy codes (2, n), labels and weights to the device.
+
+        Always a copy: an array may be a read-only memory map shared with other
+        processes, and torch would write through it.
+        """
+
+        def column(values: np.ndarray, dtype: torch.dtype) -> Tensor:
+            return torch.tensor(np.asarray(values), dtype=dtype, device=device)
+
+        return cls(
+            column(codes[0], torch.int64),
+            column(codes[1], torch.int64),
+            None if y is None else column(y, torch.float32),
+            None if weight is None else column(weight, torch.float32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def __getitem__(self, rows: slice | Tensor) -> Pairs:
+        return Pairs(
+            self.user[rows],
+            self.item[rows],
+            None if self.y is None else self.y[rows],
+            None if self.weight is None else self.weight[rows],
+        )
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Everything a training procedure may draw from.
+
+    Attributes
+    ----------
+    labelled : Pairs
+        The rows of the supervised steps; train(D^l) of the inverse gradient.
+    valid : Pairs or None
+        Fixed rows for early stopping; never trained on, never weighted.
+    unlabeled : UnlabeledSource or None
+        Batches without labels, D^u.
+    held_out : EndlessBatches or None
+        test(D^l), the rows that choose the direction of the inverse gradient.
+    """
+
+    labelled: Pairs
+    valid: Pairs | None = None
+    unlabeled: UnlabeledSource | None = None
+    held_out: EndlessBatches | None = None
+
+    def __len__(self) -> int:
+        return len(self.labelled)

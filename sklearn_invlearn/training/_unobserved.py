@@ -1,0 +1,71 @@
+"""Draw pairs that were never observed, exactly and without rejection.
+
+Write a pair as one number, key = user · n_items + item, and sort the observed keys
+k_0 < k_1 < …. Before k_j there are k_j - j unobserved pairs, a non-decreasing
+sequence; so the unobserved pair of rank r has key r + #{j : k_j - j ≤ r}, one binary
+search. A uniform rank is a uniform unobserved pair. The cost does not depend
+on how dense the observations are, and no draw has to be thrown away.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ._pairs import Pairs
+
+
+class UnobservedPairs:
+    """Sampler of the pairs of known users and items that are not in `observed`.
+
+    Parameters
+    ----------
+    observed : Pairs
+        Pairs never to be drawn; those with an unknown id (code 0) are ignored.
+    n_users, n_items : int
+        Table sizes; codes 1 … n - 1 are the known ids.
+    """
+
+    def __init__(self, observed: Pairs, n_users: int, n_items: int) -> None:
+        self.n_known_users = n_users - 1
+        self.n_known_items = n_items - 1
+        known = (observed.user > 0) & (observed.item > 0)
+        key = (observed.user - 1) * self.n_known_items + (observed.item - 1)
+        self._keys = torch.unique(key[known])  # sorted
+        ranks = torch.arange(len(self._keys), device=self._keys.device)
+        self._unobserved_before = self._keys - ranks
+        # Unobserved pairs of all users before user u, shape (n_known_users + 1,).
+        starts = self.n_known_items * torch.arange(
+            self.n_known_users + 1, device=self._keys.device
+        )
+        self._offset = starts - torch.searchsorted(self._keys, starts)
+
+    def __len__(self) -> int:
+        return self.n_known_users * self.n_known_items - len(self._keys)
+
+    def draw(self, n: int, generator: torch.Generator) -> Pairs:
+        """Draw `n` pairs, uniformly and with replacement."""
+        rank = torch.randint(
+            len(self), (n,), generator=generator, device=self._keys.device
+        )
+        return self._pair_of_rank(rank)
+
+    def draw_for_users(self, user: Tensor, generator: torch.Generator) -> Pairs:
+        """Draw one pair for each code in `user` (n,), the item uniformly.
+
+        Users without an unobserved item, and the unknown user, are left out.
+        """
+        row = user[user > 0] - 1
+        n_unobserved = self._offset[row + 1] - self._offset[row]
+        row, n_unobserved = row[n_unobserved > 0], n_unobserved[n_unobserved > 0]
+        # 53 random bits: enough for any number of items, and never rounded up to 1.
+        uniform = torch.rand(
+            len(row), generator=generator, device=row.device, dtype=torch.float64
+        )
+        rank = self._offset[row] + (uniform * n_unobserved).long()
+        return self._pair_of_rank(rank)
+
+    def _pair_of_rank(self, rank: Tensor) -> Pairs:
+        key = rank + torch.searchsorted(self._unobserved_before, rank, right=True)
+        user = torch.div(key, self.n_known_items, rounding_mode="floor")
+        return Pairs(user + 1, key - user * self.n_known_items + 1)
