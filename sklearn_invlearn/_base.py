@@ -14,7 +14,7 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import EarlyStopping
 
 from . import _inputs
@@ -250,8 +250,7 @@ default=None
             For missing ids; for unknown ids if ``handle_unknown="error"``.
         """
         check_is_fitted(self, "net_")
-        columns = _inputs.check_pairs(X)
-        validate_data(self, X, reset=False, skip_check_array=True)
+        columns = _inputs.check_pairs_like_fit(self, X)
         codes = self._encoder.lookup(columns)
         if self.handle_unknown == "error":
             _refuse_unknown(columns, codes)
@@ -287,7 +286,8 @@ default=None
         label : ndarray of shape (n,)
             Entries of `classes_`.
         """
-        return self.classes_[(self.decision_function(X) > 0).astype(int)]
+        positive = self.decision_function(X) > 0
+        return self.classes_[positive.astype(int)]
 
     def annotate(self, X) -> np.ndarray:
         """Return the weight w1 that the dual loss gives the positive label.

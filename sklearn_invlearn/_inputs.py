@@ -78,7 +78,17 @@ def check_fit_inputs(
 
 def check_pairs(X: Any, *, name: str = "X") -> list[np.ndarray]:
     """Check a table of at least two columns and one row; return its columns."""
-    columns = id_columns(X, name=name)
+    return _require_pairs(id_columns(X, name=name), X, name)
+
+
+def check_pairs_like_fit(estimator: Any, X: Any) -> list[np.ndarray]:
+    """Check pairs to score, names and number of columns against those of `fit`."""
+    columns = id_columns(X)
+    validate_data(estimator, X, reset=False, skip_check_array=True)
+    return _require_pairs(columns, X, "X")
+
+
+def _require_pairs(columns: list[np.ndarray], X: Any, name: str) -> list[np.ndarray]:
     n_rows = len(columns[0]) if columns else _num_samples(X)
     shape = (n_rows, len(columns))
     if len(columns) < 2:
@@ -193,9 +203,9 @@ def check_pool(X_unlab: Any, X: Any) -> list[list[np.ndarray]]:
     if bare and len(pool[0][0]) == _num_samples(X):
         warnings.warn(
             f"X_unlab has as many rows as X ({_num_samples(X)}). Cross-validation "
-            "tools slice such an argument like X; if this fit is part of one, the pool has "
-            "already lost rows. Pass it as a tuple, X_unlab=(pool,), which is never "
-            "sliced; that also silences this warning.",
+            "tools slice such an argument like X; if this fit is part of one, the "
+            "pool has already lost rows. Pass it as a tuple, X_unlab=(pool,), which "
+            "is never sliced; that also silences this warning.",
             UserWarning,
             stacklevel=6,
         )

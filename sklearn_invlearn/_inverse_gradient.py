@@ -140,7 +140,7 @@ class InverseGradientRecommender(BaseRecommender):
         gamma=1e-3,
         weight_decay=0.0,
         optimizer="adam",
-        max_epochs=20,
+        max_epochs=50,
         batch_size=1024,
         early_stopping="auto",
         validation_fraction=0.1,

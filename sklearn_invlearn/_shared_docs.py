@@ -10,7 +10,8 @@ _SHARED_PARAMETERS = """\
     backbone : {"gmf", "mlp", "neumf", "bias"} or torch module class, default="gmf"
         The model of a pair. Generalised matrix factorisation, multi-layer
         perceptron, both side by side (He et al., "Neural Collaborative
-        Filtering", WWW 2017, doi:10.1145/3038912.3052569), or intercept and biases alone. A class of your own is built as
+        Filtering", WWW 2017, doi:10.1145/3038912.3052569), or intercept and biases
+        alone. A class of your own is built as
         ``backbone(n_users=..., n_items=..., **backbone_params)`` and called as
         ``module(user, item)`` with two int64 tensors of codes, shape (B,), code 0
         being the unknown id; it returns a logit of shape (B,). Of `n_factors`,
@@ -40,7 +41,7 @@ _SHARED_PARAMETERS = """\
         What turns a gradient into a step of size `gamma`. The update of
         Algorithm 1 as printed is "sgd"; the papers train with "adam".
 
-    max_epochs : int, default=20
+    max_epochs : int, default=50
         Passes over the labelled pairs.
 
     batch_size : int, default=1024

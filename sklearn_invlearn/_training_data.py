@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,21 +48,17 @@ def unlabeled_source(
     batch_size: int,
     generator: torch.Generator,
 ) -> UnlabeledSource:
-    """Return batches of `pool`, or of unobserved pairs if there is no pool.
-
-    Raises
-    ------
-    ValueError
-        If there is no pool and every pair of known ids is labelled.
-    """
+    """Return batches of `pool`, or of unobserved pairs if there is no pool."""
     if pool is not None:
         return PoolSource(pool, batch_size, generator)
     unobserved = UnobservedPairs(labelled, encoder.n_users, encoder.n_items)
     if not len(unobserved):
-        raise ValueError(
-            "There is no unlabeled pair to learn from: every user is labelled on "
-            "every item, and no pool was given. Pass pairs without feedback as "
-            "X_unlab=(pool,)."
+        warnings.warn(
+            "Every known user is labelled on every known item, so there is no "
+            "unobserved pair to sample; the model learns from the labels alone. Pass "
+            "pairs without feedback as X_unlab=(pool,).",
+            UserWarning,
+            stacklevel=5,
         )
     return _SOURCES[sampling](unobserved, generator)
 

@@ -13,8 +13,9 @@ from ._pairs import Pairs, TrainingData
 
 
 def dual_loss(module: Any, unlabeled: Pairs) -> Tensor:
-    """Mean of w1·ℓ1 + w0·ℓ0 over a batch, shape () ([IL] Eq. 4)."""
-    return inverse_dual(module(unlabeled.user, unlabeled.item)).mean()
+    """Mean of w1·ℓ1 + w0·ℓ0 over a batch, shape () ([IL] Eq. 4); 0 if it is empty."""
+    loss = inverse_dual(module(unlabeled.user, unlabeled.item))
+    return loss.sum() / max(len(loss), 1)
 
 
 class InverseDualLossNet(PairNet):

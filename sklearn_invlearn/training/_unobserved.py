@@ -44,9 +44,10 @@ class UnobservedPairs:
         return self.n_known_users * self.n_known_items - len(self._keys)
 
     def draw(self, n: int, generator: torch.Generator) -> Pairs:
-        """Draw `n` pairs, uniformly and with replacement."""
+        """Draw `n` pairs, uniformly and with replacement; none if there are none."""
+        n = n if len(self) else 0
         rank = torch.randint(
-            len(self), (n,), generator=generator, device=self._keys.device
+            max(len(self), 1), (n,), generator=generator, device=self._keys.device
         )
         return self._pair_of_rank(rank)
 
