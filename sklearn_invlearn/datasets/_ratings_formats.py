@@ -1,0 +1,159 @@
+"""Readers of text, Parquet and ``.npz``: raw columns by meaning."""
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._optional import import_optional
+from ._ratings_columns import POSITIONS, Columns, find_columns, numbers_of_text
+
+_SEPARATORS = (b"::", b"\t", b";", b",")
+
+
+def read_text(path: Path) -> Columns:
+    """Read separated text; ids that are not whole numbers stay str."""
+    pandas = import_optional("pandas", f"Reading {path.name}", extra="frames")
+    text = path.read_bytes().removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+    separator, first_fields = _first_line(text, path.name)
+    has_header = not _is_number(first_fields[2])
+    if separator == b"::":
+        # The fast parser takes separators of one character only.
+        text, separator = text.replace(separator, b"\t"), b"\t"
+    try:
+        # As text and without markers of missing values: "NA" and "007" are good ids.
+        frame = pandas.read_csv(
+            io.BytesIO(text),
+            sep=separator.decode(),
+            header=0 if has_header else None,
+            dtype=object,
+            na_filter=False,
+            index_col=False,
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"{path.name} is not UTF-8 text with {len(first_fields)} columns in every "
+            f"line, separated by {separator.decode()!r}: {str(error).strip()}. Perhaps "
+            "its writing broke off, or it has another encoding."
+        ) from error
+    if has_header:
+        places = find_columns(list(frame.columns), path.name)
+    else:
+        places = dict(zip(POSITIONS, range(frame.shape[1])))
+    columns = {key: frame.iloc[:, at].to_numpy(object) for key, at in places.items()}
+    for key in ("user", "item"):
+        columns[key] = numbers_of_text(columns[key])
+    if "timestamp" in columns:
+        columns["timestamp"] = _times_of_text(pandas, columns["timestamp"])
+    return columns
+
+
+def _first_line(text: bytes, name: str) -> tuple[bytes, list[bytes]]:
+    """Return the separator and the fields of the first line."""
+    line = text.partition(b"\n")[0].strip(b"\r")
+    for separator in _SEPARATORS:
+        fields = line.split(separator)
+        if len(fields) >= 3:
+            return separator, fields
+    raise ValueError(
+        f"The first line of {name} has fewer than three columns, whether separated by "
+        f"'::', tab, semicolon or comma: {line[:80]!r}. User, item and rating are "
+        "needed."
+    )
+
+
+def _is_number(field: bytes) -> bool:
+    try:
+        float(field.strip(b' "'))
+    except ValueError:
+        return False
+    return True
+
+
+def _times_of_text(pandas: Any, times: np.ndarray) -> np.ndarray:
+    """Return whole numbers, numbers or ISO 8601 dates, whichever these are."""
+    numbers = numbers_of_text(times)
+    if numbers.dtype != object:
+        return numbers
+    try:
+        return times.astype(np.float64)
+    except ValueError:
+        pass
+    try:
+        dates = pandas.to_datetime(times, utc=True, format="ISO8601")
+    except ValueError:
+        return times  # the check of the values names the row
+    return dates.tz_localize(None).to_numpy()
+
+
+def read_parquet(path: Path) -> Columns:
+    """Read the needed columns of a Parquet file."""
+    purpose = f"Reading {path.name}"
+    pyarrow = import_optional("pyarrow", purpose, extra="frames")
+    parquet = import_optional("pyarrow.parquet", purpose, extra="frames")
+    try:
+        header = parquet.read_schema(path).names
+        places = find_columns(header, path.name)
+        table = parquet.read_table(path, columns=[header[at] for at in places.values()])
+    except (OSError, pyarrow.ArrowInvalid) as error:
+        raise ValueError(
+            f"{path.name} is no Parquet file, or is damaged ({error}). Write it again, "
+            "for example with pandas.DataFrame.to_parquet."
+        ) from error
+    columns = {}
+    for key, at in places.items():
+        column = table.column(header[at])
+        if pyarrow.types.is_dictionary(column.type):  # a column of categories
+            column = column.cast(column.type.value_type)
+        columns[key] = _of_arrow(column)
+    return columns
+
+
+def _of_arrow(column: Any) -> np.ndarray:
+    """Return an Arrow column as an array that keeps whole numbers exact."""
+    if column.null_count:
+        # The conversion would make whole numbers floats, before the check of nulls.
+        return np.array(column.to_pylist(), dtype=object)
+    return column.to_numpy()
+
+
+def read_npz(path: Path) -> tuple[Columns, Columns | None]:
+    """Read arrays named by meaning, or by part and meaning, without unpickling."""
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            f"{path.name} is no .npz archive, or is damaged. Write it with numpy.savez."
+        )
+    with np.load(path, allow_pickle=False) as file:
+        if any(name.startswith(("train_", "valid_")) for name in file.files):
+            return _arrays(file, "train_", path), _arrays(file, "valid_", path)
+        return _arrays(file, "", path), None
+
+
+def _arrays(file: Any, prefix: str, path: Path) -> Columns:
+    missing = {prefix + key for key in POSITIONS[:3]} - set(file.files)
+    if missing:
+        raise ValueError(
+            f"{path.name} lacks the arrays {', '.join(sorted(missing))} among "
+            f"{sorted(file.files)}. Needed are user, item, rating; or train_user, "
+            "train_item, train_rating, valid_user, valid_item, valid_rating."
+        )
+    columns = {}
+    for key in POSITIONS:
+        if prefix + key not in file.files:
+            continue
+        try:
+            columns[key] = file[prefix + key]
+        except (ValueError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"The array {prefix + key} of {path.name} cannot be read ({error}). "
+                "Arrays of Python objects are not loaded, since they can run code: "
+                "store ids as integers or as text of dtype str."
+            ) from error
+        if columns[key].ndim != 1:
+            raise ValueError(
+                f"The array {prefix + key} of {path.name} has shape "
+                f"{columns[key].shape}; one value a rating is needed."
+            )
+    return columns
