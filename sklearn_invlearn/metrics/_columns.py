@@ -1,0 +1,74 @@
+"""Single columns of any X, each with its own dtype."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from ._inputs import as_column
+
+
+def take_column(X: Any, column: int | str) -> NDArray[Any]:
+    """Return one column of X as a 1-D array of shape (n_samples,).
+
+    The column is taken alone. As a whole, a frame of int64 and float64 columns would
+    become float64, where 2**53 and 2**53 + 1 are one id.
+    """
+    name = f"Column {column!r} of X"
+    if issparse(X):
+        raise TypeError(
+            "X is a sparse matrix, which has no column of user ids. Score an estimator "
+            "that takes (user, item) ids; an encoder can be a step of its pipeline."
+        )
+    try:
+        if hasattr(X, "iloc"):  # pandas
+            values = X[column] if isinstance(column, str) else X.iloc[:, column]
+        elif hasattr(X, "get_column"):  # polars
+            values = X.get_column(
+                column if isinstance(column, str) else X.columns[column]
+            )
+        elif isinstance(column, str):
+            raise TypeError(
+                f"The column {column!r} is given by name, but X is "
+                f"{type(X).__name__}. Give its position, or pass a DataFrame."
+            )
+        elif hasattr(X, "shape") or hasattr(X, "__array__"):
+            values = np.asarray(X)[:, column]
+        else:
+            values = [row[column] for row in X]
+    except (IndexError, KeyError) as error:
+        raise ValueError(
+            f"{name} does not exist: {error}. X must have a column with the id of the "
+            "user of every row."
+        ) from error
+    except Exception as error:
+        # Polars has its own exception, which cannot be named without the import.
+        if type(error).__name__ != "ColumnNotFoundError":
+            raise
+        raise ValueError(f"{name} does not exist: {error}.") from error
+    return as_column(values, name)
+
+
+def number_of_columns(X: Any) -> int:
+    """Return the number of columns of X, which has at least one row."""
+    return X.shape[1] if hasattr(X, "shape") else len(X[0])
+
+
+def cross_product(users: NDArray[Any], items: NDArray[Any]) -> NDArray[Any]:
+    """Return all pairs as an array of shape (n_users * n_items, 2), items fastest.
+
+    Integers only if both are of one kind: int64 and uint64 have no common integer
+    type, so that numpy would round them to float64.
+    """
+    kinds = {users.dtype.kind, items.dtype.kind}
+    if kinds in ({"i"}, {"u"}):
+        dtype = np.promote_types(users.dtype, items.dtype)
+    else:
+        dtype = np.dtype(object)
+    pairs = np.empty((len(users), len(items), 2), dtype=dtype)
+    pairs[:, :, 0] = users[:, np.newaxis]
+    pairs[:, :, 1] = items[np.newaxis, :]
+    return pairs.reshape(-1, 2)

@@ -1,0 +1,82 @@
+"""The sampler of unobserved pairs, against the list of all of them."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sklearn_invlearn.training import Pairs, UnobservedPairs
+
+
+def pairs_of(observed):
+    user, item = np.array(sorted(observed), dtype=np.int64).reshape(-1, 2).T
+    return Pairs(torch.tensor(user), torch.tensor(item))
+
+
+def all_unobserved(observed, n_users, n_items):
+    return sorted(set(product(range(1, n_users), range(1, n_items))) - set(observed))
+
+
+@st.composite
+def tables(draw):
+    n_users, n_items = draw(st.integers(2, 7)), draw(st.integers(2, 7))
+    cells = st.tuples(st.integers(0, n_users - 1), st.integers(0, n_items - 1))
+    return draw(st.sets(cells)), n_users, n_items
+
+
+@given(table=tables())
+@settings(deadline=None)
+def test_ranks_enumerate_the_unobserved_pairs_in_order(table):
+    observed, n_users, n_items = table
+    expected = all_unobserved(observed, n_users, n_items)
+    sampler = UnobservedPairs(pairs_of(observed), n_users, n_items)
+    assert len(sampler) == len(expected)
+    pairs = sampler._pair_of_rank(torch.arange(len(expected)))
+    assert list(zip(pairs.user.tolist(), pairs.item.tolist())) == expected
+
+
+@given(table=tables(), seed=st.integers(0, 2**31))
+@settings(deadline=None)
+def test_draws_are_unobserved_pairs_of_known_ids(table, seed):
+    observed, n_users, n_items = table
+    expected = set(all_unobserved(observed, n_users, n_items))
+    sampler = UnobservedPairs(pairs_of(observed), n_users, n_items)
+    generator = torch.Generator().manual_seed(seed)
+    drawn = sampler.draw(50, generator)
+    assert len(drawn) == (50 if expected else 0)
+    assert set(zip(drawn.user.tolist(), drawn.item.tolist())) <= expected
+
+    users = torch.arange(n_users).repeat(5)
+    drawn = sampler.draw_for_users(users, generator)
+    assert set(zip(drawn.user.tolist(), drawn.item.tolist())) <= expected
+    can_draw = {user for user, _ in expected}
+    assert drawn.user.tolist() == [u for u in users.tolist() if u in can_draw]
+
+
+def test_draws_are_uniform():
+    observed = {(1, 1), (1, 2), (2, 3), (3, 1), (3, 3)}
+    sampler = UnobservedPairs(pairs_of(observed), 4, 4)  # 9 - 5 = 4 pairs are left
+    generator = torch.Generator().manual_seed(0)
+    drawn = sampler.draw(40_000, generator)
+    _, counts = np.unique(
+        np.stack([drawn.user, drawn.item]), axis=1, return_counts=True
+    )
+    assert counts == pytest.approx([10_000] * 4, rel=0.05)
+
+    drawn = sampler.draw_for_users(torch.full((30_000,), 2), generator)
+    items, counts = np.unique(drawn.item, return_counts=True)
+    assert items.tolist() == [1, 2]
+    assert counts == pytest.approx([15_000] * 2, rel=0.05)
+
+
+def test_large_tables_do_not_overflow():
+    n = 2_000_000  # 4e12 pairs, far beyond 2**31
+    observed = Pairs(torch.tensor([1, n - 1]), torch.tensor([1, n - 1]))
+    sampler = UnobservedPairs(observed, n, n)
+    assert len(sampler) == (n - 1) ** 2 - 2
+    last = sampler._pair_of_rank(torch.tensor([0, len(sampler) - 1]))
+    assert last.user.tolist() == [1, n - 1]
+    assert last.item.tolist() == [2, n - 2]
