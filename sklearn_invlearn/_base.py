@@ -71,10 +71,15 @@ class BaseRecommender(
     def _net(self) -> tuple[type[PairNet], dict[str, Any]]:
         """Return the class of the net and its parameters beyond the shared ones."""
 
-    # Whether the procedure uses unlabeled pairs, and whether it needs labelled
-    # rows (a share of validation_fraction) apart from those of its supervised steps.
-    _draws_unlabeled: bool = True
-    _holds_out: bool = False
+    @property
+    def _draws_unlabeled(self) -> bool:
+        """Whether the procedure uses unlabeled pairs."""
+        return True
+
+    @property
+    def _holds_out(self) -> bool:
+        """Whether it needs labelled rows apart from those of its supervised steps."""
+        return False
 
     # ---- fit ---------------------------------------------------------------------
 
@@ -172,7 +177,7 @@ default=None
         optimizer = _OPTIMIZERS.get(self.optimizer, self.optimizer)
         if optimizer is torch.optim.Adam and device.type in ("cpu", "cuda"):
             params |= {"optimizer__fused": True}
-        backbone = BACKBONES.get(self.backbone, self.backbone)
+        backbone: Any = BACKBONES.get(self.backbone, self.backbone)
         optional = {
             name: getattr(self, name)
             for name in ("n_factors", "user_bias", "item_bias")
@@ -225,8 +230,9 @@ default=None
             self.n_iter_ = len(net.history)
 
     def _fitted_attributes(self) -> dict[str, Any]:
-        names = ("net_", "classes_", "n_features_in_", "_encoder", "_seen")
-        names += ("feature_names_in_",) if hasattr(self, "feature_names_in_") else ()
+        names = ["net_", "classes_", "n_features_in_", "_encoder", "_seen"]
+        if hasattr(self, "feature_names_in_"):
+            names.append("feature_names_in_")
         return {name: getattr(self, name) for name in names}
 
     # ---- prediction --------------------------------------------------------------

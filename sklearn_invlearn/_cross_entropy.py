@@ -71,7 +71,7 @@ class CrossEntropyRecommender(BaseRecommender):
     --------
     >>> from sklearn_invlearn import CrossEntropyRecommender
     >>> from sklearn_invlearn.datasets import make_sparse_feedback
-    >>> data = make_sparse_feedback(n_users=60, n_items=40, random_state=0)
+    >>> data = make_sparse_feedback(60, 40, n_exposures=1500, random_state=0)
     >>> est = CrossEntropyRecommender(gamma=0.05, random_state=0)
     >>> est.fit(data.X, data.y).predict_proba(data.X_test)
     array([[...]])

@@ -79,7 +79,7 @@ class InverseDualLossRecommender(BaseRecommender):
     --------
     >>> from sklearn_invlearn import InverseDualLossRecommender
     >>> from sklearn_invlearn.datasets import make_sparse_feedback
-    >>> data = make_sparse_feedback(n_users=60, n_items=40, random_state=0)
+    >>> data = make_sparse_feedback(60, 40, n_exposures=1500, random_state=0)
     >>> est = InverseDualLossRecommender(gamma=0.05, alpha=0.005, random_state=0)
     >>> est.fit(data.X, data.y, X_unlab=(data.X_unlab,)).annotate(data.X_unlab).shape
     (...,)

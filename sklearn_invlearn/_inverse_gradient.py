@@ -107,7 +107,7 @@ class InverseGradientRecommender(BaseRecommender):
     --------
     >>> from sklearn_invlearn import InverseGradientRecommender
     >>> from sklearn_invlearn.datasets import make_sparse_feedback
-    >>> data = make_sparse_feedback(n_users=60, n_items=40, random_state=0)
+    >>> data = make_sparse_feedback(60, 40, n_exposures=1500, random_state=0)
     >>> est = InverseGradientRecommender(gamma=0.05, alpha=1.0, random_state=0)
     >>> est.fit(data.X, data.y, X_unlab=(data.X_unlab,)).predict_proba(data.X_test)
     array([[...]])
@@ -123,7 +123,9 @@ class InverseGradientRecommender(BaseRecommender):
         "n_unlabeled_steps": [Interval(Integral, 1, None, closed="left"), None],
     }
 
-    _holds_out = True
+    @property
+    def _holds_out(self) -> bool:
+        return True
 
     def __init__(
         self,

@@ -5,11 +5,12 @@ does; everything else (epochs, history, callbacks, validation) is shared.
 """
 
 from ._batches import EndlessBatches, epoch_batches
+from ._data import TrainingData
 from ._inverse_dual import InverseDualLossNet
 from ._inverse_gradient import DIRECTIONS, InverseGradientNet
 from ._negative_sampling import NegativeSamplingNet
 from ._net import PairNet
-from ._pairs import Pairs, TrainingData
+from ._pairs import Pairs
 from ._unlabeled import (
     PoolSource,
     SameUserSource,

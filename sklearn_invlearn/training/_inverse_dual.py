@@ -8,8 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from ..losses import inverse_dual
+from ._data import TrainingData
 from ._net import PairNet
-from ._pairs import Pairs, TrainingData
+from ._pairs import Pairs
 
 
 def dual_loss(module: Any, unlabeled: Pairs) -> Tensor:

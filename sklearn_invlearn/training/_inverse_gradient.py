@@ -20,9 +20,10 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from ._data import TrainingData
 from ._inverse_dual import dual_loss
 from ._net import PairNet
-from ._pairs import Pairs, TrainingData
+from ._pairs import Pairs
 
 # The order decides ties: direct, then pass.
 DIRECTIONS = ("direct", "pass", "inverse")

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ._data import TrainingData
 from ._net import PairNet
-from ._pairs import Pairs, TrainingData
+from ._pairs import Pairs
 
 
 class NegativeSamplingNet(PairNet):

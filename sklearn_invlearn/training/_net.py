@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ..losses import MeanCrossEntropy, cross_entropy
 from ._batches import epoch_batches
-from ._pairs import Pairs, TrainingData
+from ._data import TrainingData
+from ._pairs import Pairs
 
 _EVALUATION_ROWS = 65_536
 
@@ -111,7 +112,10 @@ class PairNet(NeuralNet):
             self.module_.eval()
         return self
 
-    def fit_loop(self, X: TrainingData, y: None = None, epochs: int | None = None, **_):
+    def fit_loop(
+        self, X: TrainingData, y: None = None, epochs: int | None = None, **_: Any
+    ) -> PairNet:
+        """Run the epochs; unlike skorch's, it lets an interrupt through."""
         for _ in range(self.max_epochs if epochs is None else epochs):
             datasets = {"dataset_train": X.labelled, "dataset_valid": X.valid}
             self.notify("on_epoch_begin", **datasets)

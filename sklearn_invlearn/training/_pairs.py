@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from ._batches import EndlessBatches
-    from ._unlabeled import UnlabeledSource
 
 
 @dataclass(frozen=True)
@@ -68,28 +63,3 @@ class Pairs:
             None if self.y is None else self.y[rows],
             None if self.weight is None else self.weight[rows],
         )
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Everything a training procedure may draw from.
-
-    Attributes
-    ----------
-    labelled : Pairs
-        The rows of the supervised steps; train(D^l) of the inverse gradient.
-    valid : Pairs or None
-        Fixed rows for early stopping; never trained on, never weighted.
-    unlabeled : UnlabeledSource or None
-        Batches without labels, D^u.
-    held_out : EndlessBatches or None
-        test(D^l), the rows that choose the direction of the inverse gradient.
-    """
-
-    labelled: Pairs
-    valid: Pairs | None = None
-    unlabeled: UnlabeledSource | None = None
-    held_out: EndlessBatches | None = None
-
-    def __len__(self) -> int:
-        return len(self.labelled)

@@ -119,9 +119,7 @@ def test_equals_algorithm_1_over_fifty_steps_of_each_kind(backbone):
     net = make_net(backbone)
     theta = copy.deepcopy(net.module_)
     reference = training_data(seed=7)
-    supervised = EndlessBatches(
-        reference.labelled, 8, torch.Generator().manual_seed(3)
-    )
+    supervised = EndlessBatches(reference.labelled, 8, torch.Generator().manual_seed(3))
     unlabeled = iter(lambda: reference.unlabeled.draw(reference.labelled), None)
     theta, directions = algorithm_1(
         theta, supervised, unlabeled, reference.held_out, 0.5, 4.0, n_rounds=10

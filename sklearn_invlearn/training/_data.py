@@ -1,0 +1,34 @@
+"""What a procedure may draw from, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ._batches import EndlessBatches
+from ._pairs import Pairs
+from ._unlabeled import UnlabeledSource
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Everything a training procedure may draw from.
+
+    Attributes
+    ----------
+    labelled : Pairs
+        The rows of the supervised steps; train(D^l) of the inverse gradient.
+    valid : Pairs or None
+        Fixed rows for early stopping; never trained on, never weighted.
+    unlabeled : UnlabeledSource or None
+        Batches without labels, D^u.
+    held_out : EndlessBatches or None
+        test(D^l), the rows that choose the direction of the inverse gradient.
+    """
+
+    labelled: Pairs
+    valid: Pairs | None = None
+    unlabeled: UnlabeledSource | None = None
+    held_out: EndlessBatches | None = None
+
+    def __len__(self) -> int:
+        return len(self.labelled)
