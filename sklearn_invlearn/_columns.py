@@ -65,20 +65,21 @@ def _split(X: Any, name: str) -> list[np.ndarray]:
     if hasattr(X, "get_columns"):  # polars
         return [_from_series(s, s.null_count(), name) for s in X.get_columns()]
     if hasattr(X, "column_names") and hasattr(X, "columns"):  # pyarrow
-        return [_from_series(s, s.null_count, name) for s in X.columns]
+        how = {"zero_copy_only": False}  # the array of a record batch wants it said
+        return [_from_series(s, s.null_count, name, **how) for s in X.columns]
     if isinstance(X, (list, tuple)) and len(X) and _is_row(X[0]):
         return _from_rows(X, name)
     return _from_array(np.asarray(X), name)
 
 
-def _from_series(series: Any, n_missing: int, name: str) -> np.ndarray:
+def _from_series(series: Any, n_missing: int, name: str, **how: bool) -> np.ndarray:
     if n_missing:
         label = getattr(series, "name", None)
         raise ValueError(
             f"Input {name} contains NaN: {n_missing} missing ids in column {label!r}. "
             "Drop these rows, or give missing users and items an id of their own."
         )
-    return np.asarray(series.to_numpy())
+    return np.asarray(series.to_numpy(**how))
 
 
 def _is_row(row: Any) -> bool:
@@ -88,6 +89,12 @@ def _is_row(row: Any) -> bool:
 
 
 def _from_rows(rows: Sequence[Sequence[Any]], name: str) -> list[np.ndarray]:
+    for position, row in enumerate(rows):
+        if not _is_row(row):
+            raise ValueError(
+                f"{name} is a list of rows, but row {position} of {name} is {row!r}: "
+                "every row must be a list or tuple of a user id and an item id."
+            )
     widths = {len(row) for row in rows}
     if len(widths) > 1:
         raise ValueError(

@@ -7,6 +7,9 @@ equal (``1 == 1.0 == numpy.int8(1)``, but ``1 != "1"``).
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -163,9 +166,10 @@ def _as_objects(column: np.ndarray) -> list[Any]:
 def _refuse_missing(values: Any, name: str) -> None:
     missing = [v for v in values if _is_missing(v)]
     if missing:
+        what = "infinity" if missing[0] in (math.inf, -math.inf) else "NaN"
         raise ValueError(
-            f"Input {name} contains NaN: {missing[0]!r} is not an id. Drop rows with "
-            "a missing user or item, or give missing ones an id of their own."
+            f"Input {name} contains {what}: {missing[0]!r} is not an id. Drop rows "
+            "with a missing user or item, or give missing ones an id of their own."
         )
 
 
@@ -174,7 +178,10 @@ def _is_missing(value: Any) -> bool:
         return True
     if isinstance(value, (np.datetime64, np.timedelta64)):
         return bool(np.isnat(value))
-    return isinstance(value, float) and value != value
+    # numpy.float32 and Decimal are no subclasses of float.
+    return isinstance(value, (Real, Decimal)) and (
+        value != value or value in (math.inf, -math.inf)
+    )
 
 
 def _unhashable(name: str, error: TypeError) -> TypeError:

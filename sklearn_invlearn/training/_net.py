@@ -113,7 +113,11 @@ class PairNet(NeuralNet):
         return self
 
     def fit_loop(
-        self, X: TrainingData, y: None = None, epochs: int | None = None, **_: Any
+        self,
+        X: TrainingData,
+        y: None = None,
+        epochs: int | None = None,
+        **fit_params: Any,
     ) -> PairNet:
         """Run the epochs; unlike skorch's, it lets an interrupt through."""
         for _ in range(self.max_epochs if epochs is None else epochs):
