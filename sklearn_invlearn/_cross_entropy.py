@@ -96,7 +96,7 @@ class CrossEntropyRecommender(BaseRecommender):
         gamma=1e-3,
         weight_decay=0.0,
         optimizer="adam",
-        max_epochs=50,
+        max_epochs=None,
         batch_size=1024,
         early_stopping="auto",
         validation_fraction=0.1,
@@ -142,7 +142,7 @@ class CrossEntropyRecommender(BaseRecommender):
         tags = super().__sklearn_tags__()
         # Unlabeled pairs count as negatives: by design the scores of labelled
         # pairs are too low.
-        tags.classifier_tags.poor_score = self.negatives == "sampled"
+        tags.classifier_tags.poor_score |= self.negatives == "sampled"
         return tags
 
     def _net(self) -> tuple[type[PairNet], dict[str, Any]]:

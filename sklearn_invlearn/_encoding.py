@@ -16,6 +16,8 @@ import numpy as np
 
 UNKNOWN = 0
 
+_NUMBERS = (Real, Decimal)  # numpy.float32 is a Real and not a float
+
 
 class IdIndex:
     """The ids of one side (users or items), numbered by first appearance.
@@ -39,7 +41,8 @@ class IdIndex:
         if self._integers is not None:
             return self._integers.copy()
         keys = list(self._codes)
-        if keys and all(isinstance(key, str) for key in keys):
+        # numpy's strings lose a NUL at the end, and two ids would look like one.
+        if keys and all(isinstance(k, str) and not k.endswith("\0") for k in keys):
             return np.array(keys)
         ids = np.empty(len(keys), dtype=object)
         ids[:] = keys
@@ -166,7 +169,7 @@ def _as_objects(column: np.ndarray) -> list[Any]:
 def _refuse_missing(values: Any, name: str) -> None:
     missing = [v for v in values if _is_missing(v)]
     if missing:
-        what = "infinity" if missing[0] in (math.inf, -math.inf) else "NaN"
+        what = "infinity" if _is_infinite(missing[0]) else "NaN"
         raise ValueError(
             f"Input {name} contains {what}: {missing[0]!r} is not an id. Drop rows "
             "with a missing user or item, or give missing ones an id of their own."
@@ -178,10 +181,11 @@ def _is_missing(value: Any) -> bool:
         return True
     if isinstance(value, (np.datetime64, np.timedelta64)):
         return bool(np.isnat(value))
-    # numpy.float32 and Decimal are no subclasses of float.
-    return isinstance(value, (Real, Decimal)) and (
-        value != value or value in (math.inf, -math.inf)
-    )
+    return isinstance(value, _NUMBERS) and (value != value or _is_infinite(value))
+
+
+def _is_infinite(value: Any) -> bool:
+    return isinstance(value, _NUMBERS) and value in (math.inf, -math.inf)
 
 
 def _unhashable(name: str, error: TypeError) -> TypeError:

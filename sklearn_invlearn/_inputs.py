@@ -71,7 +71,7 @@ def check_fit_inputs(
             UserWarning,
             stacklevel=5,
         )
-    validation = check_validation(X_val, y_val, classes)
+    validation = check_validation(X_val, y_val, classes, X)
     pool = None if X_unlab is None else check_pool(X_unlab, X)
     return FitInputs(classes, labelled, pool, validation)
 
@@ -156,7 +156,7 @@ def check_labelled(
 
 
 def check_validation(
-    X_val: Any, y_val: Any, classes: np.ndarray
+    X_val: Any, y_val: Any, classes: np.ndarray, X: Any
 ) -> tuple[list[np.ndarray], np.ndarray] | None:
     """Return columns and y in {0.0, 1.0} of the validation rows; None if not given."""
     if (X_val is None) != (y_val is None):
@@ -164,7 +164,9 @@ def check_validation(
         raise ValueError(f"{given} was passed without {missing}; pass both or neither.")
     if X_val is None:
         return None
-    columns = check_pairs(unwrap(X_val), name="X_val")
+    table = unwrap(X_val)
+    _require_same_names(table, X, "X_val")
+    columns = check_pairs(table, name="X_val")
     y = column_or_1d(unwrap(y_val))
     check_consistent_length(columns[0], y)
     unknown = set(np.unique(y).tolist()) - set(classes.tolist())
@@ -198,7 +200,7 @@ def check_pool(X_unlab: Any, X: Any) -> list[list[np.ndarray]]:
         )
     pool = []
     for table in tables:
-        _require_same_names(table, X)
+        _require_same_names(table, X, "X_unlab")
         pool.append(check_pairs(table, name="X_unlab"))
     if bare and len(pool[0][0]) == _num_samples(X):
         warnings.warn(
@@ -212,14 +214,14 @@ def check_pool(X_unlab: Any, X: Any) -> list[list[np.ndarray]]:
     return pool
 
 
-def _require_same_names(pool: Any, X: Any) -> None:
-    ours, theirs = _get_feature_names(X), _get_feature_names(pool)
+def _require_same_names(table: Any, X: Any, name: str) -> None:
+    ours, theirs = _get_feature_names(X), _get_feature_names(table)
     if ours is None or theirs is None or list(ours[:2]) == list(theirs[:2]):
         return
     raise ValueError(
-        f"The first two columns of X_unlab are {list(theirs[:2])}, those of X are "
+        f"The first two columns of {name} are {list(theirs[:2])}, those of X are "
         f"{list(ours[:2])}. They are read by position, user then item: bring the "
-        "columns of X_unlab into the order (and under the names) of X."
+        f"columns of {name} into the order (and under the names) of X."
     )
 
 
@@ -238,7 +240,7 @@ def warn_if_pool_is_unknown(pool: list[list[np.ndarray]], encoder: PairEncoder) 
                 "both; better, pass raw ids and no encoder), or ids of another type, "
                 "such as '7' and 7.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
 

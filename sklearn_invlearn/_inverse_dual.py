@@ -102,7 +102,7 @@ class InverseDualLossRecommender(BaseRecommender):
         gamma=1e-3,
         weight_decay=0.0,
         optimizer="adam",
-        max_epochs=50,
+        max_epochs=None,
         batch_size=1024,
         early_stopping="auto",
         validation_fraction=0.1,

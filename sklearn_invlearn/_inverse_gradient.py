@@ -45,11 +45,14 @@ class InverseGradientRecommender(BaseRecommender):
         pairs leaves a gradient of order 1/B in a row of an embedding.
 
     n_supervised_steps : int, default=None
-        The T of the first loop; None for a pass over the training-train rows.
+        The T of the first loop. None for as many as make a pass over the
+        training-train rows and one over the training-test rows end together: about
+        nine times `n_unlabeled_steps` with the default shares. Algorithm 1 as printed
+        has the same number for both loops.
 
-    n_unlabeled_steps : int, default=None
-        The T of the second loop; None for as many as there are batches in the
-        training-test rows. Algorithm 1 as printed has one number for both.
+    n_unlabeled_steps : int, default=1
+        The T of the second loop. Long blocks of steps on the few training-test
+        rows, as in the papers' public code, make a deep backbone overfit them.
 
     <shared parameters>
 
@@ -120,7 +123,7 @@ class InverseGradientRecommender(BaseRecommender):
         "alpha": [Interval(Real, 0, None, closed="left"), None],
         "probe": [StrOptions({"sgd", "sign"})],
         "n_supervised_steps": [Interval(Integral, 1, None, closed="left"), None],
-        "n_unlabeled_steps": [Interval(Integral, 1, None, closed="left"), None],
+        "n_unlabeled_steps": [Interval(Integral, 1, None, closed="left")],
     }
 
     @property
@@ -133,7 +136,7 @@ class InverseGradientRecommender(BaseRecommender):
         alpha=None,
         probe="sgd",
         n_supervised_steps=None,
-        n_unlabeled_steps=None,
+        n_unlabeled_steps=1,
         backbone="gmf",
         n_factors=32,
         user_bias=True,
@@ -142,7 +145,7 @@ class InverseGradientRecommender(BaseRecommender):
         gamma=1e-3,
         weight_decay=0.0,
         optimizer="adam",
-        max_epochs=50,
+        max_epochs=None,
         batch_size=1024,
         early_stopping="auto",
         validation_fraction=0.1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any
 
 from skorch.callbacks import Callback
@@ -15,8 +16,13 @@ except ImportError:  # pragma: no cover
         """Stand-in for releases of scikit-learn without callbacks."""
 
     def with_callbacks(method):  # type: ignore[no-redef]
-        """Return `method` unchanged."""
-        return method
+        """Return `method` in a wrapper: warnings count frames up to the caller."""
+
+        @wraps(method)
+        def as_deep(*args: Any, **kwargs: Any) -> Any:
+            return method(*args, **kwargs)
+
+        return as_deep
 
 
 __all__ = ["CallbackSupportMixin", "EpochBar", "SklearnCallbacks", "with_callbacks"]
@@ -55,7 +61,7 @@ class SklearnCallbacks(Callback):
         Returns what an estimator needs to predict at this moment.
     """
 
-    def __init__(self, estimator: Any, data: dict, fitted_attributes: Any) -> None:
+    def __init__(self, estimator: Any, data: Any, fitted_attributes: Any) -> None:
         self.estimator = estimator
         self.data = data
         self.fitted_attributes = fitted_attributes
@@ -74,6 +80,10 @@ class SklearnCallbacks(Callback):
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         self._end(self.fit_)
+        # A net is pickled with its callbacks, but it is not to carry the training data.
+        self.estimator = self.data = self.fitted_attributes = None
+        self.__dict__.pop("fit_", None)
+        self.__dict__.pop("epoch_", None)
 
     def _end(self, context: Any) -> bool:
         return context.call_on_fit_task_end(

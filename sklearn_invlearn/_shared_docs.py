@@ -7,11 +7,13 @@ from typing import TypeVar
 _MARK = "    <shared parameters>\n"
 
 _SHARED_PARAMETERS = """\
-    backbone : {"gmf", "mlp", "neumf", "bias"} or torch module class, default="gmf"
-        The model of a pair. Generalised matrix factorisation, multi-layer
-        perceptron, both side by side (He et al., "Neural Collaborative
-        Filtering", WWW 2017, doi:10.1145/3038912.3052569), or intercept and biases
-        alone. A class of your own is built as
+    backbone : str or torch module class, default="gmf"
+        The model of a pair, by name or as a class of your own. "spectral" learns from
+        the structure of all exposures, chooses its regularisation by itself, and is
+        what to use where labels are few. "gmf", "mlp" and "neumf" are generalised
+        matrix factorisation, multi-layer perceptron and both side by side (He et al., "Neural Collaborative
+        Filtering", WWW 2017, doi:10.1145/3038912.3052569); "bias" is intercept and
+        biases alone. A class is built as
         ``backbone(n_users=..., n_items=..., **backbone_params)`` and called as
         ``module(user, item)`` with two int64 tensors of codes, shape (B,), code 0
         being the unknown id; it returns a logit of shape (B,). Of `n_factors`,
@@ -41,8 +43,10 @@ _SHARED_PARAMETERS = """\
         What turns a gradient into a step of size `gamma`. The update of
         Algorithm 1 as printed is "sgd"; the papers train with "adam".
 
-    max_epochs : int, default=50
-        Passes over the labelled pairs.
+    max_epochs : int, default=None
+        Passes over the labelled pairs. None is 50 for backbones that start from
+        random weights; for "spectral", which comes fitted to the labels, it is 1
+        where there are unlabeled pairs to learn from and 0 otherwise.
 
     batch_size : int, default=1024
         Rows per batch, labelled and unlabeled alike.

@@ -58,7 +58,7 @@ def unlabeled_source(
             "unobserved pair to sample; the model learns from the labels alone. Pass "
             "pairs without feedback as X_unlab=(pool,).",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     return _SOURCES[sampling](unobserved, generator)
 
@@ -70,6 +70,12 @@ class EncodedPairs:
     labelled: Pairs
     pool: Pairs | None
     valid: Pairs | None
+
+    @property
+    def exposures(self) -> Pairs:
+        """All pairs that were shown: labelled ones and the pool."""
+        pools = [] if self.pool is None else [self.pool]
+        return Pairs.joined([self.labelled, *pools])
 
 
 def encode(

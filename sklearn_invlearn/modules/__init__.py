@@ -2,7 +2,9 @@
 
 A backbone is built as ``Backbone(n_users, n_items, **params)`` and called with two
 int64 tensors of codes, shape (B,); it returns a logit of shape (B,). It knows
-nothing of estimators, batches or losses. Code 0 is the unknown user or item.
+nothing of estimators, batches or losses. Code 0 is the unknown user or item. A backbone
+with a classmethod ``fitted`` is given the labels and all exposures and comes fitted;
+one with a method ``penalty`` adds that, divided by the number of labels, to the loss.
 """
 
 from torch import nn
@@ -12,6 +14,7 @@ from ._contract import check_backbone
 from ._gmf import GMF
 from ._mlp import MLP
 from ._neumf import NeuMF
+from ._spectral import SpectralExposure
 from ._tables import BiasTable, FactorTable, fill_unknown_rows
 
 BACKBONES: dict[str, type[nn.Module]] = {
@@ -19,6 +22,7 @@ BACKBONES: dict[str, type[nn.Module]] = {
     "gmf": GMF,
     "mlp": MLP,
     "neumf": NeuMF,
+    "spectral": SpectralExposure,
 }
 
 __all__ = [
@@ -30,6 +34,7 @@ __all__ = [
     "Biases",
     "FactorTable",
     "NeuMF",
+    "SpectralExposure",
     "check_backbone",
     "fill_unknown_rows",
     "set_intercept",

@@ -32,3 +32,10 @@ class TrainingData:
 
     def __len__(self) -> int:
         return len(self.labelled)
+
+    @property
+    def all_labelled(self) -> Pairs:
+        """Labelled rows of both kinds: those of the supervised steps and held out."""
+        if self.held_out is None:
+            return self.labelled
+        return Pairs.joined([self.labelled, self.held_out.pairs])

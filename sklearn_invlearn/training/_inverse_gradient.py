@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from ._batches import n_batches
 from ._data import TrainingData
 from ._inverse_dual import dual_loss
 from ._net import PairNet
@@ -41,9 +42,11 @@ class InverseGradientNet(PairNet):
     probe : {"sgd", "sign"}
         Probe step α·g (the paper) or α·sign(g) (the first step of a fresh Adam,
         which the authors' public code takes).
-    n_supervised_steps, n_unlabeled_steps : int or None
-        The T of line 3 and of line 7; None for one pass over train(D^l), over
-        test(D^l).
+    n_supervised_steps : int or None
+        The T of line 3; None for as many as make a pass over train(D^l) and one over
+        test(D^l) end together.
+    n_unlabeled_steps : int
+        The T of line 7.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class InverseGradientNet(PairNet):
         alpha: float,
         probe: str = "sgd",
         n_supervised_steps: int | None = None,
-        n_unlabeled_steps: int | None = None,
+        n_unlabeled_steps: int = 1,
         **kwargs: Any,
     ) -> None:
         self.alpha = alpha
@@ -67,16 +70,23 @@ class InverseGradientNet(PairNet):
         assert data.unlabeled is not None
         assert data.held_out is not None
         trace = []
-        n_unlabeled_steps = self.n_unlabeled_steps or data.held_out.n_batches_per_pass
+        n_supervised_steps = self.n_supervised_steps or self.even_share(data)
         batches = self.labelled_batches(data)
-        while supervised := list(islice(batches, self.n_supervised_steps)):
+        while supervised := list(islice(batches, n_supervised_steps)):
             for batch in supervised:  # lines 3-6
                 yield self.supervised_step(batch)
-            for _ in range(n_unlabeled_steps):  # lines 7-18
+            for _ in range(self.n_unlabeled_steps):  # lines 7-18
                 held_out = next(data.held_out)
                 unlabeled = data.unlabeled.draw(held_out)
                 trace.append(self.inverse_gradient_step(unlabeled, held_out))
         self.record_trace(torch.stack(trace))
+
+    def even_share(self, data: TrainingData) -> int:
+        """Supervised steps per round for which both passes end together."""
+        assert data.held_out is not None
+        n_labelled = n_batches(len(data.labelled), self.batch_size)
+        n_rounds = data.held_out.n_batches_per_pass / self.n_unlabeled_steps
+        return max(1, round(n_labelled / n_rounds))
 
     def inverse_gradient_step(self, unlabeled: Pairs, held_out: Pairs) -> Tensor:
         """Run lines 9-18; return the three losses and the choice, shape (4,)."""

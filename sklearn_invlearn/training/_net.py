@@ -72,7 +72,10 @@ class PairNet(NeuralNet):
     def batch_loss(self, batch: Pairs) -> Tensor:
         """Criterion of a labelled batch, differentiable, shape ()."""
         logit = self.module_(batch.user, batch.item)
-        return self.criterion_(logit, batch.y, batch.weight)
+        loss = self.criterion_(logit, batch.y, batch.weight)
+        if hasattr(self.module_, "penalty"):
+            loss = loss + self.module_.penalty() / self.n_labelled_
+        return loss
 
     def descend(self, batch: Pairs, loss: Tensor) -> Tensor:
         """Take one optimiser step on `loss` and tell the callbacks."""
@@ -95,6 +98,11 @@ class PairNet(NeuralNet):
 
     # ---- skorch's frame ---------------------------------------------------------
 
+    def initialize_module(self) -> PairNet:
+        super().initialize_module()
+        self.module = type(self.module_)  # an instance would be pickled twice
+        return self
+
     def initialize(self) -> PairNet:
         super().initialize()
         self.shuffler_ = torch.Generator(self.device).manual_seed(self.seed)
@@ -104,6 +112,10 @@ class PairNet(NeuralNet):
         """Train for `max_epochs` epochs; initialise first if that is still due."""
         if not self.initialized_:
             self.initialize()
+        self.n_labelled_ = len(X.all_labelled)
+        if not self.max_epochs:
+            self.module_.eval()
+            return self
         self.notify("on_train_begin", X=X, y=y)
         try:
             self.fit_loop(X)
@@ -126,11 +138,24 @@ class PairNet(NeuralNet):
             self.train_epoch(X)
             if X.valid is not None:
                 self.history.record("valid_loss", self.evaluate(X.valid))
-            try:
-                self.notify("on_epoch_end", **datasets)
-            except KeyboardInterrupt:  # skorch's callbacks stop training with it
+            if self.epoch_ends_training(**datasets):
                 break
         return self
+
+    def epoch_ends_training(self, **datasets: Any) -> bool:
+        """Notify all of ``on_epoch_end``; return whether one asks for a stop.
+
+        skorch's callbacks do so by a KeyboardInterrupt. Those after it in the list
+        (a user's own after early stopping) are told of the last epoch all the same.
+        """
+        self.on_epoch_end(self, **datasets)
+        stop = False
+        for _, callback in self.callbacks_:
+            try:
+                callback.on_epoch_end(self, **datasets)
+            except KeyboardInterrupt:
+                stop = True
+        return stop
 
     def train_epoch(self, data: TrainingData) -> None:
         """Run :meth:`training_steps` and record the mean of its losses."""

@@ -53,6 +53,24 @@ class Pairs:
             None if weight is None else column(weight, torch.float32),
         )
 
+    @classmethod
+    def joined(cls, parts: list[Pairs]) -> Pairs:
+        """Rows of all parts, in order; a column that one part lacks is left out."""
+
+        def column(name: str) -> Tensor | None:
+            tensors = [getattr(part, name) for part in parts]
+            return None if any(t is None for t in tensors) else torch.cat(tensors)
+
+        user, item = column("user"), column("item")
+        assert user is not None
+        assert item is not None
+        return cls(user, item, column("y"), column("weight"))
+
+    @property
+    def codes(self) -> np.ndarray:
+        """Codes (2, n) int64 on the CPU."""
+        return torch.stack([self.user, self.item]).cpu().numpy()
+
     def __len__(self) -> int:
         return len(self.user)
 

@@ -1,0 +1,68 @@
+"""The spectral-exposure backbone: comes fitted to the labels, with its own prior."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..spectral import Bilinear, Labels, fit_spectral, penalty
+
+
+class SpectralExposure(nn.Module):
+    """logit = intercept + Σ_k w_k · bilinear model k, of embeddings of all exposures.
+
+    Built by :meth:`fitted`. What a procedure does with it afterwards starts at the
+    optimum of the penalised loss of the labels, and :meth:`penalty` keeps the same
+    prior in force.
+    """
+
+    def __init__(
+        self,
+        models: list[Bilinear],
+        precisions: list[dict[str, float]],
+        intercept: float,
+        weights: np.ndarray,
+    ) -> None:
+        super().__init__()
+        self.models = nn.ModuleList(models)
+        self.precisions = precisions
+        self.weights = weights.tolist()
+        self.intercept = intercept
+
+    @classmethod
+    def fitted(
+        cls,
+        n_users: int,
+        n_items: int,
+        *,
+        labels: dict[str, np.ndarray],
+        exposed: np.ndarray,
+        seed: int,
+    ) -> SpectralExposure:
+        """Fit to labels.
+
+        Parameters
+        ----------
+        labels : dict of ndarray of shape (n,)
+            ``user``, ``item`` (int64 codes), ``y`` (0.0, 1.0) and ``weight`` (mean 1).
+        exposed : ndarray of shape (2, m), int64
+            Codes of all exposures, labelled or not.
+        seed : int
+            Fixes the result, together with torch's global seed.
+        """
+        fit = fit_spectral(Labels(**labels), exposed, (n_users, n_items), seed)
+        return cls(fit.models, fit.precisions, fit.intercept, fit.weights)
+
+    def forward(self, user: Tensor, item: Tensor) -> Tensor:
+        """Codes (B,), (B,) -> logit (B,)."""
+        logits = [w * m(user, item) for w, m in zip(self.weights, self.models)]
+        return self.intercept + torch.stack(logits).sum(dim=0)
+
+    def penalty(self) -> Tensor:
+        """Minus the log density of the prior, to be divided by the number of labels."""
+        parts = [
+            w * penalty(model, precisions)  # type: ignore[arg-type]
+            for w, model, precisions in zip(self.weights, self.models, self.precisions)
+        ]
+        return torch.stack(parts).sum()

@@ -1,0 +1,28 @@
+"""A model of all exposures that learns its own regularisation from few labels.
+
+Spectral embeddings of who was shown what carry structure that labels need not pay
+for. :func:`fit_spectral` builds them, fits three nested bilinear models on top of
+them to the labels, each with precisions chosen by marginal likelihood, and weights the
+three by how well they predict labels they have not seen.
+"""
+
+from ._bilinear import STRUCTURES, Bilinear
+from ._embeddings import Embeddings, exposure_matrix, spectral_embeddings
+from ._evidence import update_precisions
+from ._mixture import SpectralFit, fit_spectral
+from ._stacking import stacking_weights
+from ._training import Labels, penalty
+
+__all__ = [
+    "STRUCTURES",
+    "Bilinear",
+    "Embeddings",
+    "Labels",
+    "SpectralFit",
+    "exposure_matrix",
+    "fit_spectral",
+    "penalty",
+    "spectral_embeddings",
+    "stacking_weights",
+    "update_precisions",
+]

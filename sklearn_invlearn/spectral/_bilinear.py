@@ -1,0 +1,134 @@
+"""A logit that is bilinear in embeddings of the user and the item.
+
+    z = μ + b_u + b_i + a·P_u + c·Q_i
+          + P_uᵀ(diag(g) + W)Q_i + e_u·Q_i + d_i·P_u + p_u·q_i
+
+P and Q are given and stay; everything else is learned. `a` and `c` say which exposed
+tastes go with positive labels, `g` and `W` how a user's and an item's tastes match, `e`
+and `d` how one user or item departs from that, `p` and `q` what exposures do not show.
+Each block of parameters has a Gaussian prior with a precision of its own.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+# Precisions to start from; those of p and q stay, the others are learned.
+PRECISIONS = {
+    "b_u": 1.5, "b_i": 12.0, "a": 2.0, "c": 1.5, "g": 0.3,
+    "W": 15.0, "e": 6.0, "d": 15.0, "p": 7.5, "q": 7.5,
+}  # fmt: skip
+
+STRUCTURES = {
+    "biases": ("b_u", "b_i"),
+    "linear": ("b_u", "b_i", "a", "c", "g"),
+    "full": tuple(PRECISIONS),
+}
+
+N_FREE_FACTORS = 16
+
+
+class Bilinear(nn.Module):
+    """One of the STRUCTURES; parameters are attributes by the names above.
+
+    Parameters
+    ----------
+    P, Q : ndarray of shape (n_users, r), (n_items, r), float32
+        Embeddings.
+    structure : {"biases", "linear", "full"}
+        Which blocks there are.
+    base_rate : float
+        Share of positives, strictly between 0 and 1; μ starts at its logit.
+    """
+
+    # Tables are modules, the other blocks parameters; both are set by name.
+    P: nn.Embedding
+    Q: nn.Embedding
+    b_u: nn.Embedding
+    b_i: nn.Embedding
+    e: nn.Embedding
+    d: nn.Embedding
+    p: nn.Embedding
+    q: nn.Embedding
+    a: nn.Parameter
+    c: nn.Parameter
+    g: nn.Parameter
+    W: nn.Parameter
+
+    def __init__(
+        self, P: np.ndarray, Q: np.ndarray, structure: str, base_rate: float
+    ) -> None:
+        super().__init__()
+        self.blocks = STRUCTURES[structure]
+        (n_users, r), n_items = P.shape, len(Q)
+        if structure != "biases":
+            self.P = _frozen(P)
+            self.Q = _frozen(Q)
+        shapes = {
+            "b_u": (n_users, 1), "b_i": (n_items, 1), "a": (1, r), "c": (1, r),
+            "g": (1, r), "W": (r, r), "e": (n_users, r), "d": (n_items, r),
+            "p": (n_users, N_FREE_FACTORS), "q": (n_items, N_FREE_FACTORS),
+        }  # fmt: skip
+        for name in self.blocks:
+            table = torch.zeros(shapes[name])
+            if name in "pq":  # at zero, neither would ever get a gradient
+                table.normal_(std=0.05)
+            if name in ("a", "c", "g", "W"):
+                setattr(self, name, nn.Parameter(table))
+            else:  # a table of users or items: its row 0 is the unknown one
+                setattr(self, name, nn.Embedding.from_pretrained(table, freeze=False))
+        self.mu = nn.Parameter(torch.tensor(math.log(base_rate / (1 - base_rate))))
+
+    def forward(self, user: Tensor, item: Tensor) -> Tensor:
+        """Codes (B,), (B,) -> logit (B,)."""
+        z = self.mu + self.b_u(user).squeeze(-1) + self.b_i(item).squeeze(-1)
+        if "a" not in self.blocks:
+            return z
+        P, Q = self.P(user), self.Q(item)  # (B, r)
+        z = z + P @ self.a[0] + Q @ self.c[0]
+        taste = P * self.g  # what the user looks for in Q
+        if "W" in self.blocks:
+            taste = taste + P @ self.W + self.e(user)
+            z = z + (self.d(item) * P).sum(-1) + (self.p(user) * self.q(item)).sum(-1)
+        return z + (taste * Q).sum(-1)
+
+    def block(self, name: str) -> Tensor:
+        """Parameter of a block, whether it is a table or not."""
+        value = getattr(self, name)
+        return value.weight if isinstance(value, nn.Embedding) else value
+
+
+def _frozen(rows: np.ndarray) -> nn.Embedding:
+    return nn.Embedding.from_pretrained(torch.from_numpy(rows), freeze=True)
+
+
+@torch.no_grad()
+def expanded(
+    part: Bilinear, P: np.ndarray, Q: np.ndarray, users: np.ndarray, items: np.ndarray
+) -> Bilinear:
+    """Model of all users and items from one of the labelled ones alone.
+
+    Parameters
+    ----------
+    part : Bilinear
+        Fitted with the embeddings ``P[users]`` and ``Q[items]``.
+    P, Q : ndarray of shape (n_users, r), (n_items, r)
+        Embeddings of all.
+    users, items : ndarray of int64
+        Rows that `part` knows; in the others only the embeddings speak.
+    """
+    structure = next(s for s, blocks in STRUCTURES.items() if blocks == part.blocks)
+    whole = Bilinear(P, Q, structure, base_rate=0.5)
+    whole.mu.copy_(part.mu)
+    for name in part.blocks:
+        if name in ("a", "c", "g", "W"):
+            whole.block(name).copy_(part.block(name))
+        else:
+            rows = users if name in ("b_u", "e", "p") else items
+            whole.block(name).zero_()
+            whole.block(name)[torch.from_numpy(rows)] = part.block(name)
+    return whole

@@ -1,0 +1,150 @@
+"""Embeddings of users and items from who was shown what, labels unseen.
+
+The exposure matrix, scaled by degree, is decomposed by a truncated SVD. How many
+directions are structure and not noise is read off the same matrix with its items
+permuted: that keeps the number of exposures of each user and item and nothing else, so
+singular values below its second one (the first belongs to the degrees) are noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.extmath import randomized_svd
+
+from ._als import implicit_als
+
+_MAX_RANK = 128
+_RAW_RANK = 32
+_OFFSET = 50.0  # degrees below this count as if they were less different
+_DEGREE_SCALE = 0.2
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Two views of the exposures, one row per user or item code, float32.
+
+    Attributes
+    ----------
+    user, item : ndarray of shape (n_users, r), (n_items, r)
+        Shrunken singular vectors, implicit factors and functions of the degree.
+    raw_user, raw_item : ndarray of shape (n_users, s), (n_items, s)
+        Plain singular vectors, s up to 32.
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    raw_user: np.ndarray
+    raw_item: np.ndarray
+
+
+def exposure_matrix(
+    user: np.ndarray, item: np.ndarray, shape: tuple[int, int]
+) -> sparse.csr_array:
+    """0/1 matrix of the pairs; a pair that occurs twice counts once."""
+    ones = np.ones(len(user), dtype=np.float32)
+    matrix = sparse.csr_array((ones, (user, item)), shape=shape)
+    matrix.sum_duplicates()
+    matrix.data[:] = 1.0
+    return matrix
+
+
+def spectral_embeddings(
+    exposures: sparse.csr_array, rng: np.random.Generator
+) -> Embeddings:
+    """Embed all users and items; rows without an exposure are zero.
+
+    Parameters
+    ----------
+    exposures : csr_array of shape (n_users, n_items), float32
+        0/1, at least one pair.
+    rng : numpy Generator
+        Drives the permutation and the randomised decompositions.
+    """
+    users = np.flatnonzero(np.diff(exposures.indptr))
+    items = np.unique(exposures.indices)
+    dense = exposures[users][:, items].tocsr()
+    degrees = tuple(np.asarray(dense.sum(axis=k)).ravel() for k in (1, 0))
+    left, scale, right = _svd(_scaled(dense, degrees, _OFFSET), _MAX_RANK, rng)
+    noise = _noise_level(dense, degrees, rng)
+    keep = scale > noise
+    shrunk = np.maximum(scale[keep] ** 2 - noise**2, 1e-12) ** 0.35
+    sides = [
+        [_normalised(left[:, keep] * shrunk, 0.75)],
+        [_normalised(right[:, keep] * shrunk, 0.75)],
+    ]
+    if keep.sum() >= 2:
+        factors = implicit_als(dense, int(min(16, keep.sum())), rng)
+        for views, side_factors in zip(sides, factors):
+            views.append(_normalised(side_factors, 0.75))
+            views[:] = [view * np.float32(0.5**0.5) for view in views]
+    sides[0].append(_degree_columns(dense, *degrees))
+    sides[1].append(_degree_columns(dense.T.tocsr(), *degrees[::-1]))
+    raw = _svd(_scaled(dense, degrees, 1.0), _RAW_RANK, rng)
+    n_users, n_items = exposures.shape
+    return Embeddings(
+        _scattered(n_users, users, np.hstack(sides[0])),
+        _scattered(n_items, items, np.hstack(sides[1])),
+        _scattered(n_users, users, _normalised(raw[0], 0.0)),
+        _scattered(n_items, items, _normalised(raw[2], 0.0)),
+    )
+
+
+def _scaled(matrix: sparse.csr_array, degrees: tuple, offset: float):
+    left, right = (sparse.diags_array((d + offset) ** -0.5) for d in degrees)
+    return (left @ matrix @ right).tocsr().astype(np.float32)
+
+
+def _svd(
+    matrix: sparse.csr_array, rank: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Left vectors (m, k), values (k,) and right vectors (n, k), k ≤ min(m, n) - 1."""
+    k = min(rank, min(matrix.shape) - 1)
+    if k < 1:
+        m, n = matrix.shape
+        return np.zeros((m, 0)), np.zeros(0), np.zeros((n, 0))
+    seed = int(rng.integers(2**31))
+    left, scale, right = randomized_svd(matrix, k, n_iter=4, random_state=seed)
+    return left, scale, right.T
+
+
+def _noise_level(
+    matrix: sparse.csr_array, degrees: tuple, rng: np.random.Generator
+) -> float:
+    """Second singular value once the items of all exposures are permuted."""
+    pairs = matrix.tocoo()
+    user, item = pairs.coords
+    permuted = exposure_matrix(user, rng.permutation(item), matrix.shape)
+    scale = _svd(_scaled(permuted, degrees, _OFFSET), 2, rng)[1]
+    return float(scale[1]) if len(scale) > 1 else 0.0
+
+
+def _normalised(rows: np.ndarray, power: float) -> np.ndarray:
+    """Divide rows by a power of their norm; then the mean squared norm is 1."""
+    norm = np.linalg.norm(rows, axis=1, keepdims=True)
+    rows = rows / np.maximum(norm, 1e-8) ** power
+    squared = (rows**2).sum(axis=1)
+    squared = squared[squared > 0]
+    mean = squared.mean() if len(squared) else 1.0
+    return (rows / np.sqrt(mean + 1e-12)).astype(np.float32)
+
+
+def _degree_columns(
+    matrix: sparse.csr_array, degree: np.ndarray, other: np.ndarray
+) -> np.ndarray:
+    """How much a row was exposed, how exposed its partners are, and a square."""
+    size = np.log1p(degree)
+    partners = np.asarray(matrix @ np.log1p(other)).ravel() / np.maximum(degree, 1)
+    columns = np.column_stack([size, partners, size**2])
+    columns = (columns - columns.mean(axis=0)) / (columns.std(axis=0) + 1e-6)
+    size, square = columns[:, 0], columns[:, 2]
+    columns[:, 2] = square - size * (size * square).mean()
+    return (_DEGREE_SCALE * columns.clip(-4, 4)).astype(np.float32)
+
+
+def _scattered(n_rows: int, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+    table = np.zeros((n_rows, values.shape[1]), dtype=np.float32)
+    table[rows] = values
+    return table

@@ -1,0 +1,48 @@
+"""Weights for several models' logits, from labels that none of them has seen."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit
+
+_RIDGE = 5.0  # on the sum of losses: about as strong as the prior of one parameter
+
+
+def stacking_weights(
+    logit: np.ndarray, y: np.ndarray, weight: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Intercept and non-negative weights of the models (Wolpert 1992; Breiman 1996).
+
+    Minimises the cross entropy of the weighted sum, with a ridge towards the best
+    single model as it is.
+
+    Parameters
+    ----------
+    logit : ndarray of shape (n, n_models)
+        Logits of rows that were held out of the fit.
+    y, weight : ndarray of shape (n,)
+        Their labels and weights.
+
+    Returns
+    -------
+    intercept : float
+    weights : ndarray of shape (n_models,)
+    """
+
+    def losses(z: np.ndarray) -> float:
+        return float((weight * (np.logaddexp(0.0, z) - y * z)).sum())
+
+    best = int(np.argmin([losses(z) for z in logit.T]))
+    start = np.r_[0.0, np.eye(logit.shape[1])[best]]
+
+    def objective(w: np.ndarray) -> tuple[float, np.ndarray]:
+        z = w[0] + logit @ w[1:]
+        residual = weight * (expit(z) - y)
+        away = w - start
+        value = losses(z) + 0.5 * _RIDGE * (away**2).sum()
+        return value, np.r_[residual.sum(), logit.T @ residual] + _RIDGE * away
+
+    bounds = [(None, None)] + [(0.0, None)] * logit.shape[1]
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return float(found[0]), found[1:]

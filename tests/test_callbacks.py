@@ -1,0 +1,134 @@
+"""What skorch callbacks are told, and what the history keeps."""
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback, LRScheduler
+
+from sklearn_invlearn import (
+    CrossEntropyRecommender,
+    InverseDualLossRecommender,
+    InverseGradientRecommender,
+)
+
+SIZES = {"n_factors": 4, "batch_size": 64, "gamma": 0.05, "random_state": 0}
+METHODS = [
+    CrossEntropyRecommender,
+    InverseDualLossRecommender,
+    InverseGradientRecommender,
+]
+each_method = pytest.mark.parametrize("method", METHODS)
+
+
+class Recorder(Callback):
+    """Notes what it is told, and the weights at the end of every epoch."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.heard_, self.weights_ = ["train begin"], []
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.heard_.append("epoch begin")
+
+    def on_epoch_end(self, net, **kwargs):
+        self.heard_.append("epoch end")
+        state = net.module_.state_dict()
+        self.weights_.append({k: v.clone() for k, v in state.items()})
+
+    def on_train_end(self, net, **kwargs):
+        self.heard_.append("train end")
+
+
+# ---- what callbacks see ----------------------------------------------------------
+
+
+@each_method
+def test_callbacks_hear_of_every_epoch(method, data):
+    recorder = Recorder()
+    est = method(max_epochs=3, callbacks=[recorder], **SIZES).fit(data.X, data.y)
+    epochs = ["epoch begin", "epoch end"] * 3
+    assert recorder.heard_ == ["train begin", *epochs, "train end"]
+    assert recorder in dict(est.net_.callbacks_).values()
+    moved = [
+        not torch.equal(before["biases.user.weight"], after["biases.user.weight"])
+        for before, after in zip(recorder.weights_, recorder.weights_[1:])
+    ]
+    assert moved == [True, True]
+
+
+def test_callbacks_hear_of_batches_and_gradients(data):
+    calls = []
+
+    class Batches(Callback):
+        def on_grad_computed(self, net, named_parameters, batch, **kwargs):
+            calls.append(
+                (len(batch), all(p.grad is not None for _, p in named_parameters))
+            )
+
+    est = CrossEntropyRecommender(max_epochs=2, callbacks=[Batches()], **SIZES)
+    est.fit(data.X, data.y)
+    assert len(data.y) == 320
+    assert calls == [(64, True)] * 10
+
+
+def test_a_named_callback_is_found_by_its_name(data):
+    est = CrossEntropyRecommender(max_epochs=1, callbacks=[("mine", Recorder())])
+    est.fit(data.X, data.y)
+    assert "mine" in dict(est.net_.callbacks_)
+
+
+def test_a_learning_rate_schedule_reaches_the_optimizer(data):
+    rates = []
+
+    class Rates(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            rates.append(net.optimizer_.param_groups[0]["lr"])
+
+    schedule = LRScheduler("StepLR", step_size=1, gamma=0.5)
+    est = CrossEntropyRecommender(
+        max_epochs=4, optimizer="sgd", callbacks=[Rates(), schedule], **SIZES
+    )
+    est.fit(data.X, data.y)
+    np.testing.assert_allclose(rates, 0.05 * 0.5 ** np.arange(4))
+
+
+@each_method
+def test_a_callback_can_end_the_training(method, data):
+    class Stop(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if len(net.history) == 2:
+                raise KeyboardInterrupt  # skorch's own way
+
+    est = method(max_epochs=9, callbacks=[Stop()], **SIZES).fit(data.X, data.y)
+    assert est.n_iter_ == len(est.history_) == 2
+
+
+# ---- history ---------------------------------------------------------------------
+
+
+@each_method
+def test_history_has_a_row_per_epoch(method, data):
+    est = method(max_epochs=4, **SIZES).fit(data.X, data.y)
+    assert est.n_iter_ == len(est.history_) == 4
+    assert est.history_[:, "epoch"] == [1, 2, 3, 4]
+    losses = est.history_[:, "train_loss"]
+    assert losses[-1] < losses[0] < 1
+    assert all("valid_loss" not in row for row in est.history_)
+
+
+def test_history_of_the_inverse_gradient_has_a_row_per_step(data):
+    est = InverseGradientRecommender(
+        max_epochs=3, n_supervised_steps=2, n_unlabeled_steps=3, alpha=1.0, **SIZES
+    ).fit(data.X, data.y, X_unlab=(data.X_unlab,))
+    # 288 rows are 5 batches: 3 loops of T = 2 steps, with 3 unlabeled steps each.
+    assert [len(row["batches"]) for row in est.history_] == [9, 9, 9]
+    trace = est.trace_
+    assert trace["epoch"].tolist() == [1] * 9 + [2] * 9 + [3] * 9
+    losses = np.column_stack(
+        [trace[f"loss_{d}"] for d in ("direct", "pass", "inverse")]
+    )
+    chosen = np.array(["direct", "pass", "inverse"])[losses.argmin(axis=1)]
+    assert (trace["direction"] == chosen).all()
+    assert len(set(chosen)) > 1
+    for direction in ("direct", "pass", "inverse"):
+        counts = sum(est.history_[:, f"n_{direction}"])
+        assert counts == (chosen == direction).sum()

@@ -1,0 +1,219 @@
+"""Ids to codes and back: nothing merged, numbered by first appearance."""
+
+from decimal import Decimal
+from fractions import Fraction
+from itertools import chain
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from sklearn_invlearn import CrossEntropyRecommender
+from sklearn_invlearn._columns import id_columns
+from sklearn_invlearn._encoding import IdIndex, PairEncoder
+
+BIG = 2**53
+small = st.integers(-5, 5)
+int64 = st.integers(-(2**63), 2**63 - 1)
+ids = st.one_of(
+    small,
+    int64,
+    st.integers(),
+    st.integers(BIG, BIG + 5),
+    st.text(max_size=3),
+    st.booleans(),
+    st.binary(max_size=2),
+    st.floats(-BIG, BIG),
+    st.tuples(st.text(max_size=1), small),
+    st.frozensets(small, max_size=2),
+    st.dates(),
+    st.fractions(),
+)
+
+
+def column_of(values):
+    """One column, as `fit` would see it in a list of rows; no column for no rows."""
+    return id_columns([(value, 0) for value in values])[0]
+
+
+def by_first_appearance(values):
+    """The same by hand: equal ids have one code, the first one 1."""
+    codes = {}
+    return [codes.setdefault(value, len(codes) + 1) for value in values]
+
+
+@given(st.lists(ids, min_size=1))
+@example(["", "\0", "a\0", "a"])  # numpy's strings lose a NUL at the end
+def test_codes_of_any_ids(values):
+    index = IdIndex()
+    codes = index.extend(column_of(values))
+    assert codes.dtype == np.int64
+    assert codes.tolist() == by_first_appearance(values)
+    assert index.lookup(column_of(values)).tolist() == codes.tolist()
+    distinct = list(dict.fromkeys(values))
+    assert len(index) == len(distinct)
+    assert index.ids.tolist() == distinct
+    assert index.extend(column_of(values)).tolist() == codes.tolist()
+
+
+@given(st.lists(st.lists(ids, min_size=1), min_size=1, max_size=4))
+def test_extending_by_blocks_is_extending_at_once(blocks):
+    in_blocks, at_once = IdIndex(), IdIndex()
+    codes = [in_blocks.extend(column_of(block)).tolist() for block in blocks]
+    values = list(chain.from_iterable(blocks))
+    expected = at_once.extend(column_of(values)).tolist()
+    assert list(chain.from_iterable(codes)) == expected
+    assert in_blocks.ids.tolist() == at_once.ids.tolist()
+
+
+@given(st.lists(ids, min_size=1), st.lists(ids, min_size=1))
+def test_lookup_knows_exactly_what_was_learned(known, asked):
+    index = IdIndex()
+    index.extend(column_of(known))
+    codes = dict(zip(known, by_first_appearance(known)))
+    expected = [codes.get(value, 0) for value in asked]
+    assert index.lookup(column_of(asked)).tolist() == expected
+    assert len(index) == len(codes)
+
+
+@given(st.lists(int64, min_size=1), st.lists(int64, min_size=1))
+def test_integer_columns_by_binary_search(known, asked):
+    index = IdIndex()
+    known_column = np.array(known, dtype=np.int64)
+    assert index.extend(known_column).tolist() == by_first_appearance(known)
+    codes = dict(zip(known, by_first_appearance(known)))
+    got = index.lookup(np.array(asked, dtype=np.int64))
+    assert got.tolist() == [codes.get(value, 0) for value in asked]
+
+
+def test_switch_from_integers_to_dictionary_keeps_the_codes():
+    index = IdIndex()
+    assert index.extend(np.array([7, 3, BIG + 1, 7])).tolist() == [1, 2, 3, 1]
+    assert index.extend(np.array(["7", "x"])).tolist() == [4, 5]
+    assert index.ids.tolist() == [7, 3, BIG + 1, "7", "x"]
+    assert index.extend(np.array([BIG, 3])).tolist() == [6, 2]
+    assert index.lookup(column_of([7, "7", BIG + 1, BIG, 8])).tolist() == [
+        1,
+        4,
+        3,
+        6,
+        0,
+    ]
+
+
+def test_a_lookup_of_strings_leaves_an_index_of_integers_alone():
+    index = IdIndex()
+    index.extend(np.array([5, 6]))
+    assert index.lookup(np.array(["5", "6"])).tolist() == [0, 0]
+    assert index.lookup(column_of([6, "6"])).tolist() == [2, 0]
+    assert index.ids.dtype == np.int64
+
+
+def test_equal_numbers_of_any_type_are_one_id():
+    index = IdIndex()
+    values = [1, 1.0, True, np.int8(1), np.uint64(1), Decimal(1), Fraction(1), "1"]
+    assert index.extend(column_of(values)).tolist() == [1] * 7 + [2]
+    for dtype in (np.int8, np.uint64, float, np.float16, bool):
+        assert index.lookup(np.ones(2, dtype)).tolist() == [1, 1]
+    integers = IdIndex()
+    integers.extend(np.array([0, 1], dtype=np.uint8))
+    assert integers.lookup(np.array([True, False])).tolist() == [2, 1]
+    assert integers.lookup(np.array([0.5, 1.0])).tolist() == [0, 2]
+
+
+def test_large_neighbours_stay_apart_whatever_the_dtype():
+    index = IdIndex()
+    assert index.extend(np.array([2**63 - 1, 2**63 - 2])).tolist() == [1, 2]
+    unsigned = np.array([2**63, 2**64 - 1, 2**63 - 1], dtype=np.uint64)
+    assert index.extend(unsigned).tolist() == [3, 4, 1]
+    assert index.lookup(column_of([2**63, 2**63 + 1])).tolist() == [3, 0]
+
+
+def test_datetimes_are_ids():
+    for unit in ("D", "s", "ns"):
+        index = IdIndex()
+        days = np.array(["2024-01-01", "2024-01-02", "2024-01-01"], f"M8[{unit}]")
+        assert index.extend(days).tolist() == [1, 2, 1]
+        assert index.lookup(days[1:]).tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("missing", "what"),
+    [
+        (None, "NaN: None"),
+        (float("nan"), "NaN: nan"),
+        (np.float32("nan"), "NaN: np.float32"),
+        (Decimal("nan"), "NaN: Decimal"),
+        (np.datetime64("NaT"), "NaN: np.datetime64"),
+        (float("inf"), "infinity: inf"),
+        (np.float32("-inf"), "infinity: np.float32"),
+    ],
+    ids=repr,
+)
+def test_missing_ids_among_others(missing, what):
+    for known in (["a", 1], [1, 2]):
+        index = IdIndex()
+        with pytest.raises(ValueError, match=f"Input X_val contains {what}"):
+            index.extend(column_of(["a", missing]), name="X_val")
+        index = IdIndex()
+        index.extend(column_of(known))
+        with pytest.raises(ValueError, match=f"Input X_val contains {what}"):
+            index.lookup(column_of(["a", missing]), name="X_val")
+
+
+def test_missing_ids_of_pandas_in_lists():
+    pd = pytest.importorskip("pandas")
+    for missing in (pd.NA, pd.NaT):
+        with pytest.raises(ValueError, match="Input X contains NaN"):
+            IdIndex().extend(column_of(["a", missing]))
+
+
+@pytest.mark.parametrize("bad", [[1], {1}, {"a": 1}, np.array([1, 2]), (1, [2])])
+def test_unhashable_ids(bad):
+    column = np.empty(2, dtype=object)
+    column[:] = ["a", bad]
+    with pytest.raises(TypeError, match=r"id in X_unlab is not hashable .*unhashable"):
+        IdIndex().extend(column, name="X_unlab")
+    with pytest.raises(TypeError, match=r"id in X is not hashable .*unhashable"):
+        IdIndex().lookup(column)
+
+
+def test_users_and_items_are_two_worlds():
+    encoder = PairEncoder()
+    columns = id_columns([("a", 1), ("b", "a"), ("a", "b")])
+    assert encoder.extend(columns).tolist() == [[1, 2, 1], [1, 2, 3]]
+    assert (encoder.n_users, encoder.n_items) == (3, 4)
+    codes = encoder.lookup(id_columns([("b", "b"), (1, "z")]))
+    assert codes.tolist() == [[2, 0], [3, 0]]
+
+
+def make_tables():
+    """Yield the same pairs in every kind of table; ids that doubles would merge."""
+    pd = pytest.importorskip("pandas")
+    pl = pytest.importorskip("polars")
+    pa = pytest.importorskip("pyarrow")
+    user = [BIG, BIG + 1, BIG, BIG + 1]
+    item = [2**63 + 1, 2**63, 2**63, 2**63 + 1]
+    columns = {"u": np.array(user), "i": np.array(item, dtype=np.uint64)}
+    yield list(zip(user, item))
+    yield np.array([user, item], dtype=object).T
+    yield np.array([user, item], dtype=np.uint64).T
+    yield pd.DataFrame(columns)
+    yield pd.DataFrame(columns).astype({"u": "Int64", "i": "UInt64"})
+    yield pd.DataFrame(columns).astype("category")
+    yield pl.DataFrame(columns)
+    yield pa.table(columns)
+
+
+# An XOR table: a factor model learns it, and only if all four pairs are kept apart.
+def test_fit_keeps_ids_apart_in_every_kind_of_table():
+    scores = []
+    for table in make_tables():
+        est = CrossEntropyRecommender(gamma=0.1, max_epochs=150, random_state=1)
+        est.fit(table, [0, 1, 0, 1])
+        assert est.user_ids_.tolist() == [BIG, BIG + 1]
+        assert est.item_ids_.tolist() == [2**63 + 1, 2**63]
+        assert est.predict(table).tolist() == [0, 1, 0, 1]
+        scores.append(est.decision_function(table))
+    assert all((score == scores[0]).all() for score in scores)

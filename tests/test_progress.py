@@ -1,0 +1,127 @@
+"""The progress bar, and scikit-learn's own callbacks."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from sklearn_invlearn import (
+    CrossEntropyRecommender,
+    InverseDualLossRecommender,
+    InverseGradientRecommender,
+)
+
+SIZES = {"n_factors": 4, "batch_size": 64, "gamma": 0.05, "random_state": 0}
+each_method = pytest.mark.parametrize(
+    "method",
+    [CrossEntropyRecommender, InverseDualLossRecommender, InverseGradientRecommender],
+)
+
+
+@pytest.fixture
+def callback_module():
+    return pytest.importorskip("sklearn.callback")
+
+
+@pytest.fixture
+def progress_bar(callback_module):
+    pytest.importorskip("rich")
+    return callback_module.ProgressBar()
+
+
+# ---- verbose ---------------------------------------------------------------------
+
+
+@each_method
+def test_verbose_shows_a_bar_on_standard_error(method, data, capsys):
+    method(max_epochs=3, verbose=1, **SIZES).fit(data.X, data.y)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert method.__name__ in shown.err
+    assert "3/3" in shown.err
+    assert "train_loss=" in shown.err
+    assert "valid_loss=" not in shown.err
+    assert ("n_pass=" in shown.err) == (method is InverseGradientRecommender)
+
+
+def test_the_bar_shows_the_validation_loss(data, capsys):
+    est = CrossEntropyRecommender(max_epochs=2, verbose=1, **SIZES)
+    est.fit(data.X, data.y, X_val=data.X_test, y_val=data.y_test)
+    assert "valid_loss=" in capsys.readouterr().err
+
+
+def test_the_bar_counts_the_epoch_that_early_stopping_ends(data, capsys):
+    est = CrossEntropyRecommender(
+        max_epochs=9, verbose=1, tol=10.0, n_iter_no_change=2, **SIZES
+    )
+    est.fit(data.X, data.y, X_val=data.X_test, y_val=data.y_test)
+    assert est.n_iter_ == 3
+    assert "3/9" in capsys.readouterr().err
+
+
+@each_method
+def test_silent_without_verbose(method, data, capsys):
+    est = method(max_epochs=3, early_stopping=True, **SIZES).fit(data.X, data.y)
+    est.predict(data.X)
+    shown = capsys.readouterr()
+    assert shown.out == shown.err == ""
+
+
+# ---- sklearn.callback ------------------------------------------------------------
+
+
+@each_method
+def test_scoring_monitor_scores_every_epoch(method, data, callback_module):
+    monitor = callback_module.ScoringMonitor(scoring="neg_log_loss")
+    est = method(max_epochs=4, **SIZES).set_callbacks(monitor)
+    est.fit(data.X, data.y)
+    log = monitor.get_logs()
+    rows = log.data
+    epochs = [row["neg_log_loss"] for row in rows if row["task_name"] == "epoch"]
+    assert len(epochs) == 4
+    assert epochs[-1] > epochs[0]
+    logit = est.decision_function(data.X)
+    loss = np.logaddexp(0, np.where(data.y == 1, -logit, logit)).mean()
+    assert epochs[-1] == pytest.approx(-loss, rel=1e-4)
+
+
+def test_a_monitored_fit_is_the_fit_and_does_not_keep_the_data(data, callback_module):
+    X, y = np.repeat(data.X, 50, axis=0), np.repeat(data.y, 50)
+    plain = InverseDualLossRecommender(max_epochs=2, **SIZES).fit(X, y)
+    monitored = clone(plain).set_callbacks(
+        callback_module.ScoringMonitor(scoring="roc_auc")
+    )
+    monitored.fit(X, y).set_callbacks()
+    scores = plain.decision_function(data.X_test)
+    pickled = pickle.dumps(monitored)
+    for est in (monitored, pickle.loads(pickled)):
+        assert (est.decision_function(data.X_test) == scores).all()
+    assert len(pickled) < len(pickle.dumps(plain)) + X.nbytes / 10
+
+
+def test_progress_bar_of_scikit_learn(data, progress_bar, capsys):
+    est = CrossEntropyRecommender(max_epochs=2, **SIZES).set_callbacks(progress_bar)
+    est.fit(data.X, data.y)
+    assert "CrossEntropyRecommender - fit" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_scoring_monitor_and_bar_in_a_search(
+    n_jobs, data, callback_module, progress_bar
+):
+    monitor = callback_module.ScoringMonitor(scoring="neg_log_loss")
+    est = InverseGradientRecommender(max_epochs=3, **SIZES).set_callbacks(monitor)
+    search = GridSearchCV(est, {"gamma": [0.01, 0.1]}, cv=2, n_jobs=n_jobs)
+    search.set_callbacks(progress_bar)
+    search.fit(data.X, data.y, X_unlab=(data.X_unlab,))
+    plain = GridSearchCV(
+        InverseGradientRecommender(max_epochs=3, **SIZES), {"gamma": [0.01, 0.1]}, cv=2
+    ).fit(data.X, data.y, X_unlab=(data.X_unlab,))
+    for key in ("split0_test_score", "split1_test_score"):
+        assert (search.cv_results_[key] == plain.cv_results_[key]).all()
+    logs = monitor.get_logs(select="all")
+    epochs = [row for log in logs for row in log.data if row["task_name"] == "epoch"]
+    assert len(epochs) == 3 * (2 * 2 + 1)
+    assert np.isfinite([row["neg_log_loss"] for row in epochs]).all()
