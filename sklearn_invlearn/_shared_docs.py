@@ -11,9 +11,9 @@ _SHARED_PARAMETERS = """\
         The model of a pair, by name or as a class of your own. "spectral" learns from
         the structure of all exposures, chooses its regularisation by itself, and is
         what to use where labels are few. "gmf", "mlp" and "neumf" are generalised
-        matrix factorisation, multi-layer perceptron and both side by side (He et al., "Neural Collaborative
-        Filtering", WWW 2017, doi:10.1145/3038912.3052569); "bias" is intercept and
-        biases alone. A class is built as
+        matrix factorisation, multi-layer perceptron, and both side by side (He et al.,
+        "Neural Collaborative Filtering", WWW 2017, doi:10.1145/3038912.3052569);
+        "bias" is intercept and biases alone. A class is built as
         ``backbone(n_users=..., n_items=..., **backbone_params)`` and called as
         ``module(user, item)`` with two int64 tensors of codes, shape (B,), code 0
         being the unknown id; it returns a logit of shape (B,). Of `n_factors`,

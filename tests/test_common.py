@@ -27,7 +27,7 @@ ESTIMATORS = [
     method(backbone=backbone, **params, **SIZES)
     for method, params in METHODS
     for backbone in BACKBONES
-]
+] + [method(**params) for method, params in METHODS]
 
 
 def expected_failures(estimator):

@@ -1,0 +1,88 @@
+"""Embeddings of exposures: factorisation, noise level, rows without exposures."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from sklearn_invlearn.spectral import exposure_matrix, spectral_embeddings
+from sklearn_invlearn.spectral._als import implicit_als
+
+N_USERS, N_ITEMS = 120, 80
+
+
+def blocks(rng, n_pairs=4000, mixing=0.1):
+    """Two groups of users, each mostly shown one of two groups of items."""
+    user = rng.integers(1, N_USERS, n_pairs)
+    item = rng.integers(1, N_ITEMS // 2, n_pairs) * 2
+    stray = rng.random(n_pairs) < mixing
+    item = item + ((user % 2) ^ stray)
+    return user, np.minimum(item, N_ITEMS - 1)
+
+
+@pytest.fixture
+def exposures():
+    user, item = blocks(np.random.default_rng(0))
+    return exposure_matrix(user, item, (N_USERS, N_ITEMS))
+
+
+def test_exposure_matrix_counts_a_pair_once():
+    matrix = exposure_matrix(np.array([1, 1, 2]), np.array([3, 3, 0]), (4, 5))
+    assert matrix.toarray().sum() == 2
+    assert matrix[1, 3] == 1
+
+
+def test_als_half_step_solves_the_weighted_normal_equations():
+    rng = np.random.default_rng(0)
+    dense = (rng.random((7, 5)) < 0.4).astype(np.float32)
+    matrix = sparse.csr_array(dense)
+    user, item = implicit_als(matrix, 2, rng, confidence=3.0, ridge=0.5)
+    # The last half step solved for the items, given the users.
+    for i in range(5):
+        c = np.diag(1 + 3.0 * dense[:, i])
+        normal = user.T @ c @ user + 0.5 * np.eye(2)
+        expected = np.linalg.solve(normal, user.T @ c @ dense[:, i])
+        np.testing.assert_allclose(item[i], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_groups_are_told_apart(exposures):
+    embeddings = spectral_embeddings(exposures, np.random.default_rng(0))
+    users = embeddings.user[1:]
+    group = np.arange(1, N_USERS) % 2
+    centre = [users[group == g].mean(axis=0) for g in (0, 1)]
+    nearer = ((users - centre[0]) ** 2).sum(1) > ((users - centre[1]) ** 2).sum(1)
+    assert (nearer == group).mean() > 0.95
+
+
+def test_random_exposures_leave_little_but_structure_leaves_more(exposures):
+    rng = np.random.default_rng(1)
+    pairs = exposures.tocoo()
+    user, item = pairs.coords
+    shuffled = exposure_matrix(user, rng.permutation(item), exposures.shape)
+    rank = {
+        name: spectral_embeddings(m, np.random.default_rng(2)).user.shape[1]
+        for name, m in (("blocks", exposures), ("random", shuffled))
+    }
+    assert rank["random"] < 16 + 3 + 10
+    leading = spectral_embeddings(exposures, np.random.default_rng(2)).raw_user[1:, 1]
+    parity = np.arange(1, N_USERS) % 2
+    assert abs(np.corrcoef(leading, parity)[0, 1]) > 0.9
+
+
+def test_scale_and_determinism(exposures):
+    first, second = (
+        spectral_embeddings(exposures, np.random.default_rng(3)) for _ in range(2)
+    )
+    for name in ("user", "item", "raw_user", "raw_item"):
+        table = getattr(first, name)
+        assert table.dtype == np.float32
+        assert np.isfinite(table).all()
+        assert np.array_equal(table, getattr(second, name))
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (2, 9), (9, 2)])
+def test_a_single_user_or_item_is_no_error(shape):
+    matrix = exposure_matrix(np.array([1]), np.array([1]), shape)
+    embeddings = spectral_embeddings(matrix, np.random.default_rng(0))
+    assert embeddings.user.shape[0] == shape[0]
+    assert embeddings.raw_item.shape == (shape[1], 0)
+    assert np.isfinite(embeddings.user).all()

@@ -1,0 +1,52 @@
+"""Stacking weights: the best model as it is, unless another adds something."""
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+
+from sklearn_invlearn.spectral import stacking_weights
+
+
+def draw(n, seed=0):
+    rng = np.random.default_rng(seed)
+    z = rng.normal(scale=1.5, size=(n, 2))
+    y = (rng.random(n) < expit(z.sum(axis=1))).astype(float)
+    return z, y
+
+
+def test_two_halves_of_the_truth_get_weight_one_each():
+    z, y = draw(50_000)
+    intercept, weights = stacking_weights(z, y, np.ones(len(y)))
+    assert intercept == pytest.approx(0, abs=0.05)
+    assert weights == pytest.approx([1, 1], abs=0.05)
+    reference = LogisticRegression(C=np.inf).fit(z, y)
+    assert weights == pytest.approx(reference.coef_[0], abs=0.01)
+
+
+def test_a_useless_model_gets_nothing_and_none_is_negative():
+    z, y = draw(20_000)
+    truth = z.sum(axis=1)
+    rng = np.random.default_rng(1)
+    models = np.column_stack([truth, rng.normal(size=len(y)), -truth])
+    _, weights = stacking_weights(models, y, np.ones(len(y)))
+    assert (weights >= 0).all()
+    assert weights == pytest.approx([1, 0, 0], abs=0.06)
+
+
+def test_few_rows_stay_with_the_best_model():
+    z, y = draw(12)
+    best = int(np.argmin([(np.logaddexp(0, c) - y * c).sum() for c in z.T]))
+    _, weights = stacking_weights(z, y, np.ones(12))
+    assert np.argmax(weights) == best
+    assert abs(weights - np.eye(2)[best]).max() < 0.5
+
+
+def test_weights_of_rows_are_repetitions():
+    z, y = draw(300)
+    repeat = np.random.default_rng(2).integers(0, 4, 300)
+    weighted = stacking_weights(z, y, repeat.astype(float))
+    rows = np.repeat(np.arange(300), repeat)
+    repeated = stacking_weights(z[rows], y[rows], np.ones(len(rows)))
+    assert weighted[0] == pytest.approx(repeated[0], abs=1e-4)
+    assert weighted[1] == pytest.approx(repeated[1], abs=1e-4)
