@@ -13,56 +13,31 @@ The file holds ``train_user``, ``train_item``, ``train_rating`` and the same thr
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss, roc_auc_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from _protocol import (
+    METRICS,
+    SPLIT_SEED,
+    THRESHOLD,
+    Data,
+    evaluate,
+    log,
+    make_logistic,
+    provenance,
+    read_data,
+)
 from tabulate import tabulate
 
 from sklearn_invlearn import CrossEntropyRecommender, InverseGradientRecommender
-from sklearn_invlearn.datasets import load_ratings
-from sklearn_invlearn.metrics import gauc_score, ndcg_score
 
 SEEDS = (0, 1, 2)
-SPLIT_SEED = 12345
-THRESHOLD = 3
 WEIGHT_DECAYS = (0.0, 1e-6, 3e-6)
 CS = (0.3, 1.0, 3.0)
-
-METRICS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], float]] = {
-    "AUC": lambda y, proba, users: float(roc_auc_score(y, proba)),
-    "GAUC": gauc_score,
-    "NDCG@10": lambda y, proba, users: ndcg_score(y, proba, users, k=10),
-    "log loss": lambda y, proba, users: float(log_loss(y, proba)),
-}
-
-
-@dataclass(frozen=True)
-class Part:
-    """Labelled pairs (n, 2) and their labels (n,)."""
-
-    X: np.ndarray
-    y: np.ndarray
-
-
-@dataclass(frozen=True)
-class Data:
-    """The three parts of the protocol."""
-
-    train: Part
-    choose: Part
-    report: Part
 
 
 @dataclass(frozen=True)
@@ -87,19 +62,16 @@ def torch_row(name: str, estimator_class: Any, **params: Any) -> Row:
     return Row(name, "weight_decay", WEIGHT_DECAYS, make)
 
 
-def make_logistic(C: float, seed: int) -> Any:
-    """Return logistic regression on a column for each user and each item."""
-    # At scikit-learn's default tolerance of 1e-4 it stops short of the optimum.
-    return make_pipeline(
-        OneHotEncoder(handle_unknown="ignore"),
-        LogisticRegression(C=C, tol=1e-5, max_iter=1000),
-    )
-
-
 NO_BIASES = {"user_bias": False, "item_bias": False}
 ROWS = (
     # One seed: there is nothing random in it.
-    Row("logistic regression, one-hot", "C", CS, make_logistic, seeds=SEEDS[:1]),
+    Row(
+        "logistic regression, one-hot",
+        "C",
+        CS,
+        lambda C, seed: make_logistic(C),
+        seeds=SEEDS[:1],
+    ),
     torch_row("biases only", CrossEntropyRecommender, backbone="bias"),
     torch_row("GMF, no biases (the papers')", CrossEntropyRecommender, **NO_BIASES),
     torch_row("GMF", CrossEntropyRecommender),
@@ -119,19 +91,6 @@ TARGETS = {
 TARGET_SECONDS = 60
 
 
-def read_data(path: str) -> Data:
-    """Read the ratings and halve the validation part."""
-    ratings = load_ratings(path, threshold=THRESHOLD)
-    if ratings.X_valid is None:
-        raise SystemExit(f"{path} has no arrays valid_user, valid_item, valid_rating.")
-    rows = np.random.default_rng(SPLIT_SEED).permutation(len(ratings.y_valid))
-    choose, report = (
-        Part(ratings.X_valid[half], ratings.y_valid[half])
-        for half in np.array_split(rows, 2)
-    )
-    return Data(Part(ratings.X, ratings.y), choose, report)
-
-
 def fit(row: Row, value: float, seed: int, data: Data) -> tuple[Any, float]:
     """Return the fitted estimator and the seconds its fit took."""
     estimator = row.make(value, seed)
@@ -141,12 +100,6 @@ def fit(row: Row, value: float, seed: int, data: Data) -> tuple[Any, float]:
     start = time.perf_counter()
     estimator.fit(data.train.X, data.train.y, **stopping)
     return estimator, time.perf_counter() - start
-
-
-def evaluate(estimator: Any, part: Part) -> dict[str, float]:
-    """Return every metric of the table on the pairs of `part`."""
-    proba = estimator.predict_proba(part.X)[:, 1]
-    return {name: f(part.y, proba, part.X[:, 0]) for name, f in METRICS.items()}
 
 
 def run_row(row: Row, data: Data) -> dict[str, str]:
@@ -186,16 +139,9 @@ def summary(results: list[dict[str, float]]) -> dict[str, str]:
     return cells
 
 
-def log(what: str, auc: float, seconds: float) -> None:
-    """Print a line of progress."""
-    print(f"{what:45} AUC {auc:.4f} {seconds:6.1f} s", flush=True)
-
-
-def page(cells: list[dict[str, str]], data: Data, command: str, commit: str) -> str:
+def page(cells: list[dict[str, str]], data: Data, origin: str) -> str:
     """Return the results as Markdown."""
     sizes = [f"{len(part.y):,}" for part in (data.train, data.choose, data.report)]
-    packages = ("numpy", "scipy", "scikit-learn", "torch", "skorch")
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
     table = tabulate(cells, headers="keys", tablefmt="github", disable_numparse=True)
     return f"""\
 # MovieLens-1M, all labels
@@ -228,11 +174,7 @@ unobserved pairs); logistic regression chooses C among
 {", ".join(f"{v:g}" for v in CS)} and does not stop early. Seeds:
 {", ".join(map(str, SEEDS))}.
 
-**Command.** `{command}`, at commit {commit}.
-
-**Machine.** {machine()}.
-Python {platform.python_version()}, {versions}.
-"""
+{origin}"""
 
 
 def target_lines(cells: list[dict[str, str]]) -> str:
@@ -249,27 +191,6 @@ def target_lines(cells: list[dict[str, str]]) -> str:
                 f"{seconds:.0f} s."
             )
     return "\n".join(lines)
-
-
-def machine() -> str:
-    """Return the kind of machine, without its name."""
-    architecture = platform.machine().replace("_", "-")
-    return f"{os.cpu_count()}-core {architecture} CPU, one thread ({platform.system()})"
-
-
-def current_commit() -> str:
-    """Return the short hash of the commit, and whether the package differs from it."""
-    here = Path(__file__).resolve().parent.parent
-
-    def git(*args: str) -> str:
-        done = subprocess.run(
-            ["git", *args], cwd=here, capture_output=True, text=True, check=False
-        )
-        return done.stdout.strip()
-
-    commit = git("rev-parse", "--short", "HEAD") or "unknown"
-    changed = git("status", "--porcelain", "sklearn_invlearn")
-    return f"{commit} (with uncommitted changes)" if changed else commit
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -298,15 +219,12 @@ def main(argv: list[str] | None = None) -> None:
     """Run every row; the file is written again after each of them."""
     args = parse_args(argv)
     data = read_data(args.ratings)
-    commit = current_commit()
-    script = f"benchmarks/{Path(__file__).name}"
-    # Names of files only: folders say nothing to other readers.
-    command = f"OMP_NUM_THREADS=1 python {script} --ratings {Path(args.ratings).name}"
+    origin = provenance(__file__, args.ratings)
     cells: list[dict[str, str]] = []
     args.output.parent.mkdir(parents=True, exist_ok=True)
     for row in ROWS:
         cells.append(run_row(row, data))
-        args.output.write_text(page(cells, data, command, commit), encoding="utf-8")
+        args.output.write_text(page(cells, data, origin), encoding="utf-8")
     print(f"Written: {args.output}")
 
 

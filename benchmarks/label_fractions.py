@@ -1,0 +1,183 @@
+"""MovieLens-1M with few labels: 1, 5, 20 and 100 % of them, the rest as exposures.
+
+For each fraction f and seed, the first ``int(n f)`` rows of a permutation of the
+training part keep their label, the others become ``X_unlab``. Every method is fitted
+with default parameters, without other validation data, and measured on one half of the
+validation part (the other half is for choosing, during development).
+
+    python benchmarks/label_fractions.py --ratings ml1m.npz
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _protocol import (
+    METRICS,
+    SPLIT_SEED,
+    THRESHOLD,
+    Data,
+    Part,
+    evaluate,
+    log,
+    make_logistic,
+    provenance,
+    read_data,
+)
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.utils.extmath import randomized_svd
+from tabulate import tabulate
+
+from sklearn_invlearn import (
+    CrossEntropyRecommender,
+    InverseDualLossRecommender,
+    InverseGradientRecommender,
+)
+
+FRACTIONS = (0.01, 0.05, 0.2, 1.0)
+SEEDS = (0, 1, 2)
+
+
+class LogisticOnExposures(ClassifierMixin, BaseEstimator):
+    """One-hot logistic regression with 32 singular vectors of all exposures beside."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray, X_unlab: Any = None):
+        self.one_hot_ = OneHotEncoder(handle_unknown="ignore").fit(X)
+        shown = np.vstack([X, *(X_unlab or ())])
+        n_users, n_items = shown.max(axis=0) + 1
+        matrix = sparse.csr_array((np.ones(len(shown)), shown.T), (n_users, n_items))
+        matrix.data[:] = 1.0
+        left, right = (np.asarray(matrix.sum(axis=k)).ravel() + 1.0 for k in (1, 0))
+        scaled = sparse.diags_array(left**-0.5) @ matrix
+        scaled = (scaled @ sparse.diags_array(right**-0.5)).tocsr()
+        U, _, V = randomized_svd(scaled, 32, random_state=0)
+        self.user_ = U * np.sqrt(n_users)
+        self.item_ = V.T * np.sqrt(n_items)
+        self.model_ = LogisticRegression(tol=1e-5, max_iter=1000)
+        self.model_.fit(self._features(X), y)
+        self.classes_ = self.model_.classes_
+        return self
+
+    def _features(self, X: np.ndarray) -> sparse.csr_array:
+        rows = np.minimum(X, [len(self.user_) - 1, len(self.item_) - 1])
+        U, V = self.user_[rows[:, 0]], self.item_[rows[:, 1]]
+        return sparse.hstack([self.one_hot_.transform(X), U, V, U * V], format="csr")
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        return self.model_.predict_proba(self._features(X))
+
+
+def rows() -> dict[str, tuple[bool, Callable[[int], Any]]]:
+    """Return, for every name, whether it takes the pool, and how to make it."""
+    methods = {
+        "CE": CrossEntropyRecommender,
+        "IDL": InverseDualLossRecommender,
+        "IG": InverseGradientRecommender,
+    }
+
+    def make(method: Any, **params: Any) -> Callable[[int], Any]:
+        return lambda seed: method(random_state=seed, device="cpu", **params)
+
+    table: dict[str, tuple[bool, Callable[[int], Any]]] = {
+        "logistic regression, one-hot": (False, lambda seed: make_logistic(1.0)),
+        "the same + 32 SVD factors": (True, lambda seed: LogisticOnExposures()),
+        "biases only, CE": (True, make(methods["CE"], backbone="bias")),
+    }
+    for backbone in ("gmf", "spectral"):
+        for name, method in methods.items():
+            table[f"{backbone}, {name}"] = (True, make(method, backbone=backbone))
+    return table
+
+
+def fit(
+    takes_pool: bool, estimator: Any, train: Part, fraction: float, seed: int
+) -> float:
+    """Fit on a fraction of the labels; return the seconds."""
+    order = np.random.default_rng(seed).permutation(len(train.y))
+    labelled, pool = np.split(order, [int(len(order) * fraction)])
+    given = {"X_unlab": (train.X[pool],)} if takes_pool and len(pool) else {}
+    start = time.perf_counter()
+    estimator.fit(train.X[labelled], train.y[labelled], **given)
+    return time.perf_counter() - start
+
+
+def page(results: dict[tuple[str, float], list[dict]], data: Data, origin: str) -> str:
+    """Return the results as Markdown, a table for each metric."""
+    names = list(dict.fromkeys(name for name, _ in results))
+    tables = []
+    for metric in (*METRICS, "seconds"):
+        cells = []
+        for name in names:
+            cell = {"method": name}
+            for fraction in FRACTIONS:
+                found = [r[metric] for r in results.get((name, fraction), [])]
+                cell[f"{fraction:.0%}"] = _cell(
+                    found, digits=4 - 3 * (metric[0] == "s")
+                )
+            cells.append(cell)
+        table = tabulate(
+            cells, headers="keys", tablefmt="github", disable_numparse=True
+        )
+        tables.append(f"## {metric}\n\n{table}\n")
+    joined = "\n".join(tables)
+    return f"""\
+# MovieLens-1M, few labels
+
+A fraction of the labels of the training part; its other pairs are the pool of exposures
+without feedback. Default parameters, no other validation data, nothing tuned. Mean ±
+standard deviation over seeds.
+
+{joined}
+**Protocol.** Label = rating ≥ {THRESHOLD}; {len(data.train.y):,} training pairs;
+`numpy.random.default_rng(seed).permutation`, seeds {", ".join(map(str, SEEDS))};
+measured on the {len(data.report.y):,} pairs of the second half of
+`numpy.random.default_rng({SPLIT_SEED}).permutation` of the validation part, which no
+choice ever used. With 100 % of the labels there is no pool: exposures are the labelled
+pairs, and unlabeled pairs are drawn among unobserved ones.
+
+{origin}"""
+
+
+def _cell(found: list[float], digits: int) -> str:
+    if not found:
+        return "–"
+    spread = f" ± {np.std(found, ddof=1):.{digits}f}" if len(found) > 1 else ""
+    return f"{np.mean(found):.{digits}f}{spread}"
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run all rows; the page is written again after each fit."""
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").split("\n", maxsplit=1)[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--ratings", required=True, help=".npz, see README.md")
+    parser.add_argument(
+        "--output", type=Path, default=Path("docs/results/label_fractions.md")
+    )
+    args = parser.parse_args(argv)
+    data, origin = read_data(args.ratings), provenance(__file__, args.ratings)
+    results: dict[tuple[str, float], list[dict]] = {}
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    for seed in SEEDS:
+        for fraction in FRACTIONS:
+            for name, (takes_pool, make) in rows().items():
+                estimator = make(seed)
+                seconds = fit(takes_pool, estimator, data.train, fraction, seed)
+                result = evaluate(estimator, data.report) | {"seconds": seconds}
+                results.setdefault((name, fraction), []).append(result)
+                log(f"{fraction:.0%}, seed {seed}, {name}", result["AUC"], seconds)
+        args.output.write_text(page(results, data, origin), encoding="utf-8")
+    print(f"Written: {args.output}")
+
+
+if __name__ == "__main__":
+    main()
