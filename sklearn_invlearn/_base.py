@@ -234,7 +234,9 @@ default=None
             del self.net_
             raise
         finally:
-            fill_unknown_rows(net.module_, self._encoder.n_users, self._encoder.n_items)
+            if not comes_fitted(self.backbone):  # those know what a newcomer is
+                n_users, n_items = self._encoder.n_users, self._encoder.n_items
+                fill_unknown_rows(net.module_, n_users, n_items)
             self.n_iter_ = len(net.history)
 
     def _fitted_attributes(self) -> dict[str, Any]:

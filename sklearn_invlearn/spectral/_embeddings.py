@@ -51,10 +51,20 @@ def exposure_matrix(
     return matrix
 
 
+def without(exposures: sparse.csr_array, other: sparse.csr_array) -> sparse.csr_array:
+    """Exposures that are not among `other`, another 0/1 matrix."""
+    rest = exposures - exposures.multiply(other)
+    rest.eliminate_zeros()
+    return rest.tocsr()
+
+
 def spectral_embeddings(
-    exposures: sparse.csr_array, rng: np.random.Generator
+    exposures: sparse.csr_array,
+    rng: np.random.Generator,
+    *,
+    rest: sparse.csr_array | None = None,
 ) -> Embeddings:
-    """Embed all users and items; rows without an exposure are zero.
+    """Embed all users and items.
 
     Parameters
     ----------
@@ -62,11 +72,22 @@ def spectral_embeddings(
         0/1, at least one pair.
     rng : numpy Generator
         Drives the permutation and the randomised decompositions.
+    rest : csr_array of shape (n_users, n_items), optional
+        The exposures that `user` and `item` come from; None for all.
     """
-    users = np.flatnonzero(np.diff(exposures.indptr))
-    items = np.unique(exposures.indices)
-    dense = exposures[users][:, items].tocsr()
-    degrees = tuple(np.asarray(dense.sum(axis=k)).ravel() for k in (1, 0))
+    shrunken = _shrunken_embeddings(exposures if rest is None else rest, rng)
+    return Embeddings(*shrunken, *_raw_embeddings(exposures, rng))
+
+
+def _shrunken_embeddings(
+    exposures: sparse.csr_array, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Those of a user or item without an exposure are a mean of the others'.
+
+    Zero is far from where embeddings lie, and a model that has seen only those goes
+    wrong there.
+    """
+    dense, users, items, degrees = _exposed(exposures)
     left, scale, right = _svd(_scaled(dense, degrees, _OFFSET), _MAX_RANK, rng)
     noise = _noise_level(dense, degrees, rng)
     keep = scale > noise
@@ -82,14 +103,38 @@ def spectral_embeddings(
             views[:] = [view * np.float32(0.5**0.5) for view in views]
     sides[0].append(_degree_columns(dense, *degrees))
     sides[1].append(_degree_columns(dense.T.tocsr(), *degrees[::-1]))
-    raw = _svd(_scaled(dense, degrees, 1.0), _RAW_RANK, rng)
     n_users, n_items = exposures.shape
-    return Embeddings(
-        _scattered(n_users, users, np.hstack(sides[0])),
-        _scattered(n_items, items, np.hstack(sides[1])),
-        _scattered(n_users, users, _normalised(raw[0], 0.0)),
-        _scattered(n_items, items, _normalised(raw[2], 0.0)),
+    return (
+        _scattered(n_users, users, *_with_newcomer(sides[0], degrees[0])),
+        _scattered(n_items, items, *_with_newcomer(sides[1], degrees[1])),
     )
+
+
+def _raw_embeddings(
+    exposures: sparse.csr_array, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Those of a user or item without an exposure are zero.
+
+    Their norm grows with the number of exposures, so that is their place.
+    """
+    dense, users, items, degrees = _exposed(exposures)
+    left, _, right = _svd(_scaled(dense, degrees, 1.0), _RAW_RANK, rng)
+    n_users, n_items = exposures.shape
+    return (
+        _scattered(n_users, users, _normalised(left, 0.0)),
+        _scattered(n_items, items, _normalised(right, 0.0)),
+    )
+
+
+def _exposed(
+    exposures: sparse.csr_array,
+) -> tuple[sparse.csr_array, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Matrix of the users and items with an exposure, their codes and degrees."""
+    users = np.flatnonzero(np.diff(exposures.indptr))
+    items = np.unique(exposures.indices)
+    dense = exposures[users][:, items].tocsr()
+    by_user, by_item = (np.asarray(dense.sum(axis=k)).ravel() for k in (1, 0))
+    return dense, users, items, (by_user, by_item)
 
 
 def _scaled(matrix: sparse.csr_array, degrees: tuple, offset: float):
@@ -144,7 +189,21 @@ def _degree_columns(
     return (_DEGREE_SCALE * columns.clip(-4, 4)).astype(np.float32)
 
 
-def _scattered(n_rows: int, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _with_newcomer(
+    views: list[np.ndarray], degree: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Joined views (n, r), and the row (r,) of one who was never exposed.
+
+    Weights 1, degree^-½ and 1/degree are each the best somewhere; ½ is never far off.
+    """
+    rows = np.hstack(views)
+    return rows, np.average(rows, axis=0, weights=degree**-0.5)
+
+
+def _scattered(
+    n_rows: int, rows: np.ndarray, values: np.ndarray, default: np.ndarray | float = 0.0
+) -> np.ndarray:
     table = np.zeros((n_rows, values.shape[1]), dtype=np.float32)
+    table[:] = default
     table[rows] = values
     return table

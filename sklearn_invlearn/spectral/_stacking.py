@@ -9,6 +9,12 @@ from scipy.special import expit
 _RIDGE = 5.0  # on the sum of losses: about as strong as the prior of one parameter
 
 
+def cross_entropies(logit: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Summed losses of the columns of `logit` (n, k), shape (k,)."""
+    z = logit.T
+    return (weight * (np.logaddexp(0.0, z) - y * z)).sum(axis=1)
+
+
 def stacking_weights(
     logit: np.ndarray, y: np.ndarray, weight: np.ndarray
 ) -> tuple[float, np.ndarray]:
@@ -30,17 +36,15 @@ def stacking_weights(
     weights : ndarray of shape (n_models,)
     """
 
-    def losses(z: np.ndarray) -> float:
-        return float((weight * (np.logaddexp(0.0, z) - y * z)).sum())
-
-    best = int(np.argmin([losses(z) for z in logit.T]))
+    best = int(np.argmin(cross_entropies(logit, y, weight)))
     start = np.r_[0.0, np.eye(logit.shape[1])[best]]
 
     def objective(w: np.ndarray) -> tuple[float, np.ndarray]:
         z = w[0] + logit @ w[1:]
         residual = weight * (expit(z) - y)
         away = w - start
-        value = losses(z) + 0.5 * _RIDGE * (away**2).sum()
+        loss = float((weight * (np.logaddexp(0.0, z) - y * z)).sum())
+        value = loss + 0.5 * _RIDGE * (away**2).sum()
         return value, np.r_[residual.sum(), logit.T @ residual] + _RIDGE * away
 
     bounds = [(None, None)] + [(0.0, None)] * logit.shape[1]

@@ -67,7 +67,9 @@ def fit_bilinear(
         updates = {int(n_steps * share) for share in shares}
     rng = np.random.default_rng(seed)
     trainable = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(trainable, lr=_LEARNING_RATE, betas=(0.9, 0.99))
+    optimizer = torch.optim.Adam(
+        trainable, lr=_LEARNING_RATE, betas=(0.9, 0.99), fused=True
+    )
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
         lambda t: min(1.0, (t + 1) / _N_WARM_UP)

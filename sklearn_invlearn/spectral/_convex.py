@@ -1,0 +1,71 @@
+"""Exact fit of a structure without products of parameters, precisions given.
+
+Without p and q the penalised loss is convex; L-BFGS finds its minimum in 10 to 40
+passes over the rows, where a few hundred noisy steps of Adam stop short of it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from ._bilinear import Bilinear
+from ._evidence import Blocks, Design
+from ._training import Labels
+
+_MAX_ITERATIONS = 100
+_TOLERANCE = 1e-8  # relative decrease of the loss
+
+
+def fit_convex(model: Bilinear, labels: Labels, precisions: dict[str, float]) -> None:
+    """Minimise ΣCE + ½ Σ λ_b ‖θ_b‖² in place, from where `model` is.
+
+    Parameters
+    ----------
+    model : Bilinear
+        Of a structure without p and q.
+    labels : Labels
+        Labelled pairs.
+    precisions : dict
+        Precision λ_b of each block.
+    """
+    design = Design(model, labels.user, labels.item)
+    y, weight = labels.y.astype(np.float32), labels.weight.astype(np.float32)
+    curvature = weight * np.float32(labels.base_rate * (1 - labels.base_rate))
+    # In units of their own curvature all parameters are alike, frequent or rare.
+    diagonal = design.squared_times(curvature)
+    unit = {k: (diagonal[k] + precisions[k]) ** -0.5 for k in design.names}
+    mu_unit = float(curvature.sum()) ** -0.5
+    ends = np.cumsum([1] + [unit[k].size for k in design.names])
+
+    def unpacked(x: np.ndarray) -> tuple[float, Blocks]:
+        mu, *parts = np.split(x.astype(np.float32), ends)[: len(ends)]
+        named = zip(design.names, parts)
+        v = {k: part.reshape(unit[k].shape) * unit[k] for k, part in named}
+        return float(mu[0]) * mu_unit, v
+
+    def packed(mu: float, v: Blocks) -> np.ndarray:
+        return np.concatenate([[mu], *(v[k].ravel() for k in v)]).astype(np.float64)
+
+    def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
+        mu, v = unpacked(x)
+        z = design.times(v) + np.float32(mu)
+        residual = weight * (expit(z) - y)
+        slope = design.transposed_times(residual)
+        slope = {k: (slope[k] + precisions[k] * v[k]) * unit[k] for k in v}
+        losses = weight * (np.logaddexp(0, z) - y * z)
+        squares = sum(precisions[k] * float((v[k] ** 2).sum()) for k in v)
+        value = float(losses.sum(dtype=np.float64)) + 0.5 * squares
+        return value, packed(residual.sum(dtype=np.float64) * mu_unit, slope)
+
+    now = {k: model.block(k).detach().numpy() / unit[k] for k in design.names}
+    options = {"maxiter": _MAX_ITERATIONS, "ftol": _TOLERANCE}
+    start = packed(float(model.mu.detach()) / mu_unit, now)
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+    mu, v = unpacked(found.x)
+    with torch.no_grad():
+        model.mu.fill_(mu)
+        for k in v:
+            model.block(k).copy_(torch.from_numpy(v[k]))
