@@ -22,6 +22,8 @@ _TOLERANCE = 1e-8  # relative decrease of the loss
 def fit_convex(model: Bilinear, labels: Labels, precisions: dict[str, float]) -> None:
     """Minimise ΣCE + ½ Σ λ_b ‖θ_b‖² in place, from where `model` is.
 
+    Half a row of either label at logit μ keeps μ finite where all labels are the same.
+
     Parameters
     ----------
     model : Bilinear
@@ -53,12 +55,14 @@ def fit_convex(model: Bilinear, labels: Labels, precisions: dict[str, float]) ->
         mu, v = unpacked(x)
         z = design.times(v) + np.float32(mu)
         residual = weight * (expit(z) - y)
+        mu_slope = residual.sum(dtype=np.float64) + expit(mu) - 0.5
         slope = design.transposed_times(residual)
         slope = {k: (slope[k] + precisions[k] * v[k]) * unit[k] for k in v}
         losses = weight * (np.logaddexp(0, z) - y * z)
         squares = sum(precisions[k] * float((v[k] ** 2).sum()) for k in v)
-        value = float(losses.sum(dtype=np.float64)) + 0.5 * squares
-        return value, packed(residual.sum(dtype=np.float64) * mu_unit, slope)
+        half_rows = np.logaddexp(0, mu) - 0.5 * mu
+        value = float(losses.sum(dtype=np.float64) + half_rows) + 0.5 * squares
+        return value, packed(mu_slope * mu_unit, slope)
 
     now = {k: model.block(k).detach().numpy() / unit[k] for k in design.names}
     options = {"maxiter": _MAX_ITERATIONS, "ftol": _TOLERANCE}

@@ -32,7 +32,7 @@ _LARGE = 300_000  # rows from which more steps pay
 _ONE_FOLD = 50_000  # rows from which a single held-out tenth is enough
 _MIN_ROWS = 10
 _SMALLEST_WEIGHT = 1e-6
-_MANY_NEWCOMERS = 0.1
+_MANY_NEWCOMERS = 0.1  # share of labelled rows
 # Times these precisions; g is free, as one direction explains few labels.
 _STRENGTHS = (30.0, 10.0, 3.0, 1.0, 0.3)
 _CONVEX_PRECISIONS = {"b_u": 1.0, "b_i": 1.0, "a": 1.0, "c": 1.0, "g": 0.04}
@@ -103,10 +103,9 @@ def _informative(exposures: sparse.csr_array, labels: Labels) -> sparse.csr_arra
     """
     labelled = exposure_matrix(labels.user, labels.item, exposures.shape)
     rest = without(exposures, labelled)
-    known_user = np.diff(rest.indptr) > 0
-    known_item = np.bincount(rest.indices, minlength=rest.shape[1]) > 0
-    newcomer = ~(known_user[labels.user] & known_item[labels.item])
-    many = newcomer.mean() > _MANY_NEWCOMERS
+    of_user = np.diff(exposures.indptr)[labels.user]
+    of_item = np.bincount(exposures.indices, minlength=exposures.shape[1])[labels.item]
+    many = np.mean((of_user == 1) | (of_item == 1)) > _MANY_NEWCOMERS
     return rest if rest.nnz > labelled.nnz and many else exposures
 
 

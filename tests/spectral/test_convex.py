@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder
 
@@ -33,8 +34,13 @@ def test_biases_are_ridge_logistic_regression_on_one_hot_columns(labels, strengt
     model = Bilinear(P, Q, "biases", labels.base_rate)
     fit_convex(model, labels, {"b_u": strength, "b_i": strength})
     one_hot = OneHotEncoder().fit_transform(np.column_stack([labels.user, labels.item]))
+    half_rows = sparse.csr_array((2, one_hot.shape[1]))  # only the intercept sees them
     reference = LogisticRegression(C=1 / strength, tol=1e-10, max_iter=5000)
-    reference.fit(one_hot, labels.y)
+    reference.fit(
+        sparse.vstack([one_hot, half_rows]),
+        np.r_[labels.y, 0, 1],
+        sample_weight=np.r_[labels.weight, 0.5, 0.5],
+    )
     with torch.no_grad():
         ours = model(torch.from_numpy(labels.user), torch.from_numpy(labels.item))
     np.testing.assert_allclose(
