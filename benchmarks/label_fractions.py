@@ -29,11 +29,7 @@ from _protocol import (
     provenance,
     read_data,
 )
-from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import OneHotEncoder
-from sklearn.utils.extmath import randomized_svd
+from _rivals import LogisticOnExposures
 from tabulate import tabulate
 
 from sklearn_invlearn import (
@@ -44,35 +40,6 @@ from sklearn_invlearn import (
 
 FRACTIONS = (0.01, 0.05, 0.2, 1.0)
 SEEDS = (0, 1, 2)
-
-
-class LogisticOnExposures(ClassifierMixin, BaseEstimator):
-    """One-hot logistic regression with 32 singular vectors of all exposures beside."""
-
-    def fit(self, X: np.ndarray, y: np.ndarray, X_unlab: Any = None):
-        self.one_hot_ = OneHotEncoder(handle_unknown="ignore").fit(X)
-        shown = np.vstack([X, *(X_unlab or ())])
-        n_users, n_items = shown.max(axis=0) + 1
-        matrix = sparse.csr_array((np.ones(len(shown)), shown.T), (n_users, n_items))
-        matrix.data[:] = 1.0
-        left, right = (np.asarray(matrix.sum(axis=k)).ravel() + 1.0 for k in (1, 0))
-        scaled = sparse.diags_array(left**-0.5) @ matrix
-        scaled = (scaled @ sparse.diags_array(right**-0.5)).tocsr()
-        U, _, V = randomized_svd(scaled, 32, random_state=0)
-        self.user_ = U * np.sqrt(n_users)
-        self.item_ = V.T * np.sqrt(n_items)
-        self.model_ = LogisticRegression(tol=1e-5, max_iter=1000)
-        self.model_.fit(self._features(X), y)
-        self.classes_ = self.model_.classes_
-        return self
-
-    def _features(self, X: np.ndarray) -> sparse.csr_array:
-        rows = np.minimum(X, [len(self.user_) - 1, len(self.item_) - 1])
-        U, V = self.user_[rows[:, 0]], self.item_[rows[:, 1]]
-        return sparse.hstack([self.one_hot_.transform(X), U, V, U * V], format="csr")
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        return self.model_.predict_proba(self._features(X))
 
 
 def rows() -> dict[str, tuple[bool, Callable[[int], Any]]]:
