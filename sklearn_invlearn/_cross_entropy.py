@@ -17,8 +17,8 @@ class CrossEntropyRecommender(BaseRecommender):
     """Train on cross entropy: the rows "None" and "NS" of the papers' tables.
 
     With ``negatives=None`` only the labelled pairs count, and `X_unlab` is accepted
-    but not used, so that the method can take the place of its siblings in a
-    comparison. With ``negatives="sampled"`` every labelled batch is joined by
+    but not used (unless the backbone does, as "spectral"), so that the method can take
+    the place of its siblings in a comparison. With ``negatives="sampled"`` every labelled batch is joined by
     unlabeled pairs (from `X_unlab`, else unobserved ones) that are taken for
     negatives ([1]_, Section 4.1.2). Positives shown but not marked as such are then
     learned as negatives, which is what the inverse methods are there to avoid.
