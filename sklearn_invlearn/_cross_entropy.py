@@ -18,10 +18,11 @@ class CrossEntropyRecommender(BaseRecommender):
 
     With ``negatives=None`` only the labelled pairs count, and `X_unlab` is accepted
     but not used (unless the backbone does, as "spectral"), so that the method can take
-    the place of its siblings in a comparison. With ``negatives="sampled"`` every labelled batch is joined by
-    unlabeled pairs (from `X_unlab`, else unobserved ones) that are taken for
-    negatives ([1]_, Section 4.1.2). Positives shown but not marked as such are then
-    learned as negatives, which is what the inverse methods are there to avoid.
+    the place of its siblings in a comparison. With ``negatives="sampled"`` every
+    labelled batch is joined by unlabeled pairs (from `X_unlab`, else unobserved ones)
+    that are taken for negatives ([1]_, Section 4.1.2). Positives shown but not marked
+    as such are then learned as negatives, which is what the inverse methods are there
+    to avoid.
 
     Parameters
     ----------
