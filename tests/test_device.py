@@ -1,0 +1,76 @@
+"""Devices: a clear refusal, and the same results on a GPU where there is one."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_invlearn import (
+    CrossEntropyRecommender,
+    InverseDualLossRecommender,
+    InverseGradientRecommender,
+)
+from sklearn_invlearn._torch_state import resolve_device
+from sklearn_invlearn.modules import BACKBONES
+
+needs_gpu = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="there is no CUDA device"
+)
+
+
+def test_auto_is_what_there_is():
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert resolve_device("auto").type == expected
+    assert resolve_device("cpu").type == "cpu"
+    assert resolve_device(torch.device("cpu")).type == "cpu"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_without_a_device_is_refused_before_any_work(data):
+    est = CrossEntropyRecommender(device="cuda")
+    with pytest.raises(ValueError, match=r"no CUDA device.*device='auto'"):
+        est.fit(data.X, data.y)
+    assert not hasattr(est, "net_")
+
+
+def test_an_unknown_device_is_refused(data):
+    with pytest.raises(RuntimeError, match="abacus"):
+        CrossEntropyRecommender(device="abacus").fit(data.X, data.y)
+
+
+@pytest.mark.gpu
+@needs_gpu
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize(
+    ("recommender", "params"),
+    [
+        (CrossEntropyRecommender, {}),
+        (CrossEntropyRecommender, {"negatives": "sampled"}),
+        (InverseDualLossRecommender, {}),
+        (InverseGradientRecommender, {"sampling": "same_user"}),
+    ],
+)
+def test_gpu_learns_what_the_cpu_learns(recommender, params, backbone, data):
+    scores = {}
+    for device in ("cpu", "cuda"):
+        est = recommender(
+            backbone=backbone, gamma=0.02, random_state=0, device=device, **params
+        )
+        est.fit(data.X, data.y, X_val=(data.X_test,), y_val=(data.y_test,))
+        scores[device] = est.decision_function(data.X_test)
+    assert next(est.net_.module_.parameters()).is_cuda
+    # Orders of batches differ between devices; what is learned does not.
+    assert np.corrcoef(scores["cpu"], scores["cuda"])[0, 1] > 0.9
+    assert np.isfinite(scores["cuda"]).all()
+
+
+@pytest.mark.gpu
+@needs_gpu
+def test_a_pool_on_the_gpu_is_reproducible(data):
+    scores = []
+    for _ in range(2):
+        est = InverseGradientRecommender(gamma=0.02, random_state=0, device="cuda")
+        est.fit(data.X, data.y, X_unlab=(data.X_unlab,))
+        scores.append(pickle.loads(pickle.dumps(est)).decision_function(data.X_test))
+    np.testing.assert_allclose(*scores, rtol=1e-3, atol=1e-4)
