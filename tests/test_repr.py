@@ -6,8 +6,10 @@ import sys
 
 import numpy as np
 import pytest
+import sklearn
 from sklearn.base import clone, is_classifier
 from sklearn.utils import estimator_html_repr, get_tags
+from sklearn.utils.fixes import parse_version
 
 import sklearn_invlearn
 from sklearn_invlearn import (
@@ -49,6 +51,10 @@ def test_html_repr(method, data):
             est.fit(data.X, data.y)
 
 
+@pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.9"),
+    reason="scikit-learn before 1.9 has no tooltips for parameters",
+)
 @each_method
 def test_html_repr_explains_every_parameter(method, monkeypatch):
     """Given an address of documentation, tooltips are cut from the docstring."""
