@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -62,7 +64,7 @@ class SpectralExposure(nn.Module):
     def penalty(self) -> Tensor:
         """Minus the log density of the prior, to be divided by the number of labels."""
         parts = [
-            w * penalty(model, precisions)  # type: ignore[arg-type]
+            w * penalty(cast(Bilinear, model), precisions)
             for w, model, precisions in zip(self.weights, self.models, self.precisions)
         ]
         return torch.stack(parts).sum()
