@@ -117,7 +117,7 @@ default=None
             (see `early_stopping`). A tuple of one table is never cut into folds.
 
         y_val : array-like of shape (n_val,), default=None
-            Their labels.
+            Their labels; in a tuple too, if `X_val` is in one.
 
         Returns
         -------

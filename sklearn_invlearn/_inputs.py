@@ -73,6 +73,8 @@ def check_fit_inputs(
         )
     validation = check_validation(X_val, y_val, classes, X)
     pool = None if X_unlab is None else check_pool(X_unlab, X)
+    _warn_if_cut_into_folds(X_unlab, X, "X_unlab")
+    _warn_if_cut_into_folds(X_val, X, "X_val")
     return FitInputs(classes, labelled, pool, validation)
 
 
@@ -186,13 +188,8 @@ def unwrap(table: Any) -> Any:
 
 
 def check_pool(X_unlab: Any, X: Any) -> list[list[np.ndarray]]:
-    """Return the columns of each table in `X_unlab`, an array-like or a tuple of them.
-
-    Cross-validation tools cut every fit argument that is as long as X into folds,
-    without a word; they leave a tuple of one table alone.
-    """
-    bare = not isinstance(X_unlab, tuple)
-    tables = (X_unlab,) if bare else X_unlab
+    """Return the columns of each table: `X_unlab` is one, or a tuple of them."""
+    tables = X_unlab if isinstance(X_unlab, tuple) else (X_unlab,)
     if not tables:
         raise ValueError(
             "X_unlab is an empty tuple. Pass the pool as `X_unlab=(pool,)`, or None "
@@ -202,16 +199,26 @@ def check_pool(X_unlab: Any, X: Any) -> list[list[np.ndarray]]:
     for table in tables:
         _require_same_names(table, X, "X_unlab")
         pool.append(check_pairs(table, name="X_unlab"))
-    if bare and len(pool[0][0]) == _num_samples(X):
+    return pool
+
+
+def _warn_if_cut_into_folds(table: Any, X: Any, name: str) -> None:
+    """Warn about a table that cross-validation tools take for rows of X.
+
+    They cut every fit argument that is as long as X into folds, without a word; a
+    tuple of one table they leave alone.
+    """
+    if table is None or isinstance(table, tuple):
+        return
+    if _num_samples(table) == _num_samples(X):
         warnings.warn(
-            f"X_unlab has as many rows as X ({_num_samples(X)}). Cross-validation "
-            "tools slice such an argument like X; if this fit is part of one, the "
-            "pool has already lost rows. Pass it as a tuple, X_unlab=(pool,), which "
-            "is never sliced; that also silences this warning.",
+            f"{name} has as many rows as X ({_num_samples(X)}). Cross-validation "
+            "tools slice such an argument like X; if this fit is part of one, "
+            f"{name} has already lost rows. Pass it as a tuple of one table, "
+            f"{name}=(table,), which is never sliced; that also silences this warning.",
             UserWarning,
             stacklevel=6,
         )
-    return pool
 
 
 def _require_same_names(table: Any, X: Any, name: str) -> None:

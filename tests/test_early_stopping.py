@@ -48,7 +48,7 @@ def test_early_stopping_restores_the_best_weights(method, unlabeled_weight, data
     known = np.isin(data.X_test[:, 0], data.X[:, 0])
     known &= np.isin(data.X_test[:, 1], data.X[:, 1])
     X_val, y_val = data.X_test[known], data.y_test[known]
-    est.fit(data.X, data.y, weight, X_val=X_val, y_val=y_val)
+    est.fit(data.X, data.y, weight, X_val=(X_val,), y_val=(y_val,))
 
     valid_loss = np.array(est.history_[:, "valid_loss"])
     best = valid_loss.argmin()
@@ -96,7 +96,7 @@ def test_tolerance_and_patience(data):
 def test_validation_rows_without_early_stopping_are_only_recorded(data):
     params = {"max_epochs": 8, "early_stopping": False, **SIZES, "gamma": 0.3}
     est = CrossEntropyRecommender(**params)
-    est.fit(data.X, data.y, X_val=data.X_test, y_val=data.y_test)
+    est.fit(data.X, data.y, X_val=(data.X_test,), y_val=(data.y_test,))
     assert len(est.history_[:, "valid_loss"]) == 8
     plain = CrossEntropyRecommender(**params).fit(data.X, data.y)
     assert (plain.decision_function(data.X) == est.decision_function(data.X)).all()

@@ -193,6 +193,14 @@ def test_validation_rows_come_with_labels_and_labels_with_rows(data):
         dual().fit(data.X, data.y, X_val=data.X_test, y_val=data.y_test[:-1])
 
 
+def test_bare_validation_rows_as_long_as_the_table_warn(data):
+    rows, labels = data.X_test[: len(data.X)], data.y_test[: len(data.X)]
+    with pytest.warns(UserWarning, match=r"X_val has as many rows as X") as log:
+        dual().fit(data.X, data.y, X_val=rows, y_val=labels)
+    assert [warning.filename for warning in log] == [__file__]
+    dual().fit(data.X, data.y, X_val=(rows,), y_val=(labels,))
+
+
 def test_validation_labels_that_y_does_not_have(data):
     with pytest.raises(ValueError, match=r"y_val has the labels \[3\].*\[0, 1\]"):
         dual().fit(

@@ -56,7 +56,7 @@ def test_an_interrupt_leaves_a_model_that_predicts(method, data):
 def test_an_interrupt_with_early_stopping_leaves_the_best_weights(data):
     interrupt = RaisesIn(KeyboardInterrupt(), epoch=4)
     params = {"tol": 10.0, "n_iter_no_change": 9, **SIZES}  # the first epoch is best
-    validation = {"X_val": data.X_test, "y_val": data.y_test}
+    validation = {"X_val": (data.X_test,), "y_val": data.y_test}
     est = CrossEntropyRecommender(callbacks=[interrupt], max_epochs=9, **params)
     with pytest.raises(KeyboardInterrupt):
         est.fit(data.X, data.y, **validation)

@@ -92,7 +92,9 @@ def test_a_pipeline_transforms_validation_rows_on_request(data, raw):
         )
         params = {"X_unlab": (pool,), "X_val": (X_test,), "y_val": data.y_test}
         est.fit(X, data.y, **params)
-    raw_ids = InverseGradientRecommender(**SIZES).fit(X, data.y, X_val=X, y_val=data.y)
+    raw_ids = InverseGradientRecommender(**SIZES).fit(
+        X, data.y, X_val=(X,), y_val=data.y
+    )
     assert "valid_loss" in est[-1].history_[-1]
     # Rows of unknown ids alone would all have one score, and so this loss.
     logit = raw_ids.decision_function([("new", "new")])

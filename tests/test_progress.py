@@ -48,7 +48,7 @@ def test_verbose_shows_a_bar_on_standard_error(method, data, capsys):
 
 def test_the_bar_shows_the_validation_loss(data, capsys):
     est = CrossEntropyRecommender(max_epochs=2, verbose=1, **SIZES)
-    est.fit(data.X, data.y, X_val=data.X_test, y_val=data.y_test)
+    est.fit(data.X, data.y, X_val=(data.X_test,), y_val=(data.y_test,))
     assert "valid_loss=" in capsys.readouterr().err
 
 
@@ -56,7 +56,7 @@ def test_the_bar_counts_the_epoch_that_early_stopping_ends(data, capsys):
     est = CrossEntropyRecommender(
         max_epochs=9, verbose=1, tol=10.0, n_iter_no_change=2, **SIZES
     )
-    est.fit(data.X, data.y, X_val=data.X_test, y_val=data.y_test)
+    est.fit(data.X, data.y, X_val=(data.X_test,), y_val=(data.y_test,))
     assert est.n_iter_ == 3
     assert "3/9" in capsys.readouterr().err
 

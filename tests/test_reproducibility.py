@@ -206,13 +206,13 @@ def test_read_only_memory_maps_are_read_only(method, data, tmp_path):
     assert isinstance(pool, np.memmap)
     assert not pool.flags.writeable
     est = make(method, random_state=0)
-    est.fit(X, y, w, X_unlab=(pool,), X_val=X_val, y_val=y_val)
+    est.fit(X, y, w, X_unlab=(pool,), X_val=(X_val,), y_val=y_val)
     mapped = est.decision_function(X_val)
     assert path.read_bytes() == content
     for array, original in zip([X, y, w, pool, X_val, y_val], arrays):
         assert (array == original).all()
     X, y, w, pool, X_val, y_val = arrays
-    est.fit(X, y, w, X_unlab=(pool,), X_val=X_val, y_val=y_val)
+    est.fit(X, y, w, X_unlab=(pool,), X_val=(X_val,), y_val=y_val)
     assert (est.decision_function(X_val) == mapped).all()
 
 
