@@ -31,6 +31,7 @@ from .training import PairNet, Pairs, TrainingData
 
 _OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 _BACKBONE_PARAMETERS = ("n_factors", "user_bias", "item_bias")
+_ENOUGH_TO_HOLD_OUT = 10_000  # as in scikit-learn's histogram gradient boosting
 _SEEDS = ("weights", "shuffle", "validation", "held_out", "unlabeled")
 
 
@@ -177,7 +178,9 @@ default=None
 
     def _stops_early(self, pairs: EncodedPairs) -> bool:
         if self.early_stopping == "auto":
-            return pairs.valid is not None
+            enough = len(pairs.labelled) >= _ENOUGH_TO_HOLD_OUT
+            from_scratch = not comes_fitted(self.backbone)
+            return pairs.valid is not None or (enough and from_scratch)
         return bool(self.early_stopping)
 
     def _n_epochs(self) -> int:

@@ -54,8 +54,9 @@ _SHARED_PARAMETERS = """\
     early_stopping : bool or "auto", default="auto"
         Whether to stop once the loss of the validation rows has not improved by
         `tol` for `n_iter_no_change` epochs, and to go back to the best weights.
-        "auto" does so if `X_val` is passed to `fit`. True without `X_val` sets a
-        share of `validation_fraction` of the labelled rows aside.
+        Without `X_val` in `fit`, True sets a share of `validation_fraction` of the
+        labelled rows aside. "auto" is True if `X_val` is passed or there are 10,000
+        labelled rows or more; without `X_val` it is False for "spectral".
 
     validation_fraction : float, default=0.1
         Share of the labelled rows to set aside, stratified by class.

@@ -93,6 +93,20 @@ def test_tolerance_and_patience(data):
     assert same.all()
 
 
+def test_auto_holds_rows_out_where_there_are_enough(data, monkeypatch):
+    from sklearn_invlearn import _base
+
+    def n_validation_losses(**params):
+        est = CrossEntropyRecommender(max_epochs=3, random_state=0, **params)
+        return sum("valid_loss" in row for row in est.fit(data.X, data.y).history_)
+
+    assert n_validation_losses() == 0
+    monkeypatch.setattr(_base, "_ENOUGH_TO_HOLD_OUT", len(data.X))
+    assert n_validation_losses() == 3
+    assert n_validation_losses(early_stopping=False) == 0
+    assert n_validation_losses(backbone="spectral") == 0
+
+
 def test_validation_rows_without_early_stopping_are_only_recorded(data):
     params = {"max_epochs": 8, "early_stopping": False, **SIZES, "gamma": 0.3}
     est = CrossEntropyRecommender(**params)
