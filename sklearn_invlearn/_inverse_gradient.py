@@ -97,9 +97,9 @@ class InverseGradientRecommender(BaseRecommender):
     :math:`\frac{\alpha}{2} g^T H g`, *inverse* if they disagree by more, and *pass*
     wins in between; the paper's Theorem 1 is the first-order statement. Many
     passes mean that α is too large. Ties go to *direct*, then *pass*; a candidate
-    whose loss is not finite is never chosen. With ``early_stopping=True`` and no
-    `X_val`, a further share of `validation_fraction` of the labelled rows serves
-    early stopping alone: the training-test rows are trained on.
+    whose loss is not finite is never chosen. Where early stopping sets rows aside by
+    itself (see `early_stopping`), these are a further share of `validation_fraction`
+    of the labelled rows: the training-test rows are trained on, and no judge.
 
     References
     ----------
