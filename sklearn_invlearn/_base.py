@@ -178,7 +178,7 @@ default=None
 
     def _stops_early(self, pairs: EncodedPairs) -> bool:
         if self.early_stopping == "auto":
-            enough = len(pairs.labelled) >= _ENOUGH_TO_HOLD_OUT
+            enough = len(pairs.labelled) >= _ENOUGH_TO_HOLD_OUT and pairs.rarer >= 20
             from_scratch = not comes_fitted(self.backbone)
             return pairs.valid is not None or (enough and from_scratch)
         return bool(self.early_stopping)

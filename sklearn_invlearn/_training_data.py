@@ -72,6 +72,13 @@ class EncodedPairs:
     valid: Pairs | None
 
     @property
+    def rarer(self) -> int:
+        """Labelled rows of the rarer class."""
+        assert self.labelled.y is not None
+        n_positive = int(self.labelled.y.sum())
+        return min(n_positive, len(self.labelled) - n_positive)
+
+    @property
     def exposures(self) -> Pairs:
         """All pairs that were shown: labelled ones and the pool."""
         pools = [] if self.pool is None else [self.pool]

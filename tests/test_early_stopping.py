@@ -105,6 +105,9 @@ def test_auto_holds_rows_out_where_there_are_enough(data, monkeypatch):
     assert n_validation_losses() == 3
     assert n_validation_losses(early_stopping=False) == 0
     assert n_validation_losses(backbone="spectral") == 0
+    y = np.arange(len(data.y)) < 5  # a tenth of five positives is nothing to judge by
+    est = CrossEntropyRecommender(max_epochs=1, random_state=0).fit(data.X, y)
+    assert "valid_loss" not in est.history_[0]
 
 
 def test_validation_rows_without_early_stopping_are_only_recorded(data):
