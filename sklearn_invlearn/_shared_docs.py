@@ -56,7 +56,8 @@ _SHARED_PARAMETERS = """\
         `tol` for `n_iter_no_change` epochs, and to go back to the best weights.
         Without `X_val` in `fit`, True sets a share of `validation_fraction` of the
         labelled rows aside. "auto" is True if `X_val` is passed or there are 10,000
-        labelled rows or more; without `X_val` it is False for "spectral".
+        labelled rows or more (20 of either class); without `X_val` it is False for
+        "spectral".
 
     validation_fraction : float, default=0.1
         Share of the labelled rows to set aside, stratified by class.
