@@ -1,9 +1,10 @@
 """A model of all exposures that learns its own regularisation from few labels.
 
 Spectral embeddings of who was shown what carry structure that labels need not pay
-for. :func:`fit_spectral` builds them, fits three nested bilinear models on top of
-them to the labels, each with precisions chosen by marginal likelihood, and weights the
-three by how well they predict labels they have not seen.
+for. :func:`fit_spectral` builds them and fits three nested models on top of them to the
+labels: the full one with precisions by marginal likelihood, the two convex ones with a
+strength of regularisation chosen on held-out labels. It then weights the three by how
+well they predict labels they have not seen.
 """
 
 from ._bilinear import STRUCTURES, Bilinear
