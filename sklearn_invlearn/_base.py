@@ -1,4 +1,4 @@
-"""What all recommenders do: check, encode, train a net, score pairs."""
+"""What all recommenders do in `fit`: check, encode, train a net."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
 from typing import Any
 
-import numpy as np
 import torch
-from scipy import sparse
-from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -19,15 +16,14 @@ from torch import nn
 
 from . import _inputs
 from ._build import build_module, comes_fitted
-from ._columns import id_columns
-from ._encoding import UNKNOWN, PairEncoder
+from ._encoding import PairEncoder
+from ._prediction import PredictionMixin
 from ._progress import CallbackSupportMixin, EpochBar, SklearnCallbacks, with_callbacks
-from ._scoring import score_pairs
+from ._seen_items import SeenItemsMixin, incidence
 from ._torch_state import resolve_device, torch_seed, torch_threads
 from ._training_data import SAMPLING, EncodedPairs, encode, training_data
-from .losses import annotation_proba
 from .modules import BACKBONES, fill_unknown_rows
-from .training import PairNet, Pairs, TrainingData
+from .training import PairNet, TrainingData
 
 _OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 _BACKBONE_PARAMETERS = ("n_factors", "user_bias", "item_bias")
@@ -36,7 +32,12 @@ _SEEDS = ("weights", "shuffle", "validation", "held_out", "unlabeled")
 
 
 class BaseRecommender(
-    CallbackSupportMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta
+    CallbackSupportMixin,
+    PredictionMixin,
+    SeenItemsMixin,
+    ClassifierMixin,
+    BaseEstimator,
+    metaclass=ABCMeta,
 ):
     """Base of all recommenders; a sibling adds its parameters and its net."""
 
@@ -147,7 +148,7 @@ default=None
         self._encoder = PairEncoder()
         use_pool = self._draws_unlabeled or comes_fitted(self.backbone)
         pairs = encode(inputs, self._encoder, device, use_pool=use_pool)
-        self._seen = _incidence(pairs.labelled, self._encoder)
+        self._seen = incidence(pairs.labelled, self._encoder)
         stops_early = self._stops_early(pairs)
         data = training_data(
             pairs,
@@ -248,85 +249,6 @@ default=None
             names.append("feature_names_in_")
         return {name: getattr(self, name) for name in names}
 
-    # ---- prediction --------------------------------------------------------------
-
-    def decision_function(self, X) -> np.ndarray:
-        """Return the logit of every pair.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame or list of rows of shape (n, n_columns)
-            Pairs, with the columns of `fit`.
-
-        Returns
-        -------
-        logit : ndarray of shape (n,), float64
-            Above 0 for the positive class ``classes_[1]``.
-
-        Raises
-        ------
-        ValueError
-            For missing ids; for unknown ids if ``handle_unknown="error"``.
-        """
-        check_is_fitted(self, "net_")
-        columns = _inputs.check_pairs_like_fit(self, X)
-        codes = self._encoder.lookup(columns)
-        if self.handle_unknown == "error":
-            _refuse_unknown(columns, codes)
-        with torch_threads(self.n_threads):
-            return score_pairs(self.net_.module_, codes)
-
-    def predict_proba(self, X) -> np.ndarray:
-        """Return the probability of both classes for every pair.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame or list of rows of shape (n, n_columns)
-            Pairs, with the columns of `fit`.
-
-        Returns
-        -------
-        proba : ndarray of shape (n, 2), float64
-            Columns in the order of `classes_`; rows sum to 1.
-        """
-        logit = self.decision_function(X)
-        return np.column_stack([expit(-logit), expit(logit)])
-
-    def predict(self, X) -> np.ndarray:
-        """Return the more probable class of every pair.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame or list of rows of shape (n, n_columns)
-            Pairs, with the columns of `fit`.
-
-        Returns
-        -------
-        label : ndarray of shape (n,)
-            Entries of `classes_`.
-        """
-        positive = self.decision_function(X) > 0
-        return self.classes_[positive.astype(int)]
-
-    def annotate(self, X) -> np.ndarray:
-        """Return the weight w1 that the dual loss gives the positive label.
-
-        That is the label the model would teach itself: its own probability,
-        sharpened ([IL] Eq. 4).
-
-        Parameters
-        ----------
-        X : array-like, DataFrame or list of rows of shape (n, n_columns)
-            Pairs, with the columns of `fit`; usually the pool.
-
-        Returns
-        -------
-        w1 : ndarray of shape (n,), float64
-            Between 0 and 1.
-        """
-        logit = torch.from_numpy(self.decision_function(X))
-        return annotation_proba(logit).numpy()
-
     # ---- what a fitted recommender knows -----------------------------------------
 
     @property
@@ -334,36 +256,6 @@ default=None
         """History of the net: a row per epoch; see :class:`skorch.history.History`."""
         check_is_fitted(self, "net_")
         return self.net_.history
-
-    @property
-    def user_ids_(self) -> np.ndarray:
-        """Known user ids in order of first appearance, shape (n_users,)."""
-        check_is_fitted(self, "net_")
-        return self._encoder.users.ids
-
-    @property
-    def item_ids_(self) -> np.ndarray:
-        """Known item ids in order of first appearance, shape (n_items,)."""
-        check_is_fitted(self, "net_")
-        return self._encoder.items.ids
-
-    def seen_items(self, users) -> sparse.csr_array:
-        """Return which items each user was labelled on in `fit`.
-
-        Parameters
-        ----------
-        users : array-like of shape (n,)
-            User ids; an unknown user has seen nothing.
-
-        Returns
-        -------
-        seen : csr_array of shape (n, n_items), bool
-            Columns in the order of `item_ids_`.
-        """
-        check_is_fitted(self, "net_")
-        rows = [[user] for user in users] or np.empty((0, 1))
-        (column,) = id_columns(rows, name="users")
-        return self._seen[self._encoder.users.lookup(column, name="users")]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_")
@@ -377,22 +269,3 @@ default=None
         # once, which is what scikit-learn's check of the training score asks for.
         tags.classifier_tags.poor_score = comes_fitted(self.backbone)
         return tags
-
-
-def _incidence(pairs: Pairs, encoder: PairEncoder) -> sparse.csr_array:
-    """Boolean (n_users, n_items) matrix of `pairs`; row 0 is the unknown user's."""
-    user, item = pairs.user.cpu().numpy(), pairs.item.cpu().numpy() - 1
-    shape = (encoder.n_users, encoder.n_items - 1)
-    return sparse.csr_array((np.ones(len(user), dtype=bool), (user, item)), shape)
-
-
-def _refuse_unknown(columns: list[np.ndarray], codes: np.ndarray) -> None:
-    for what, column, code in zip(("user", "item"), columns, codes):
-        unknown = column[code == UNKNOWN]
-        if len(unknown):
-            some = ", ".join(repr(u) for u in dict.fromkeys(unknown[:5].tolist()))
-            raise ValueError(
-                f"X has {len(unknown)} rows with a {what} id that fit has not seen, "
-                f"such as {some}. handle_unknown='average' scores them by what is "
-                "known of the other side of the pair."
-            )
