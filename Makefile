@@ -33,9 +33,9 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-# One thread a process: on small tensors more threads only wait for each other.
+# A process a core with one thread each: on small tensors more threads only wait.
 unit: setup
-	OMP_NUM_THREADS=1 SCIPY_ARRAY_API=1 MPLBACKEND=Agg $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 SCIPY_ARRAY_API=1 MPLBACKEND=Agg $(BIN)/python -m pytest -n auto
 
 format: setup
 	$(BIN)/ruff check --fix .

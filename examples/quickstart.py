@@ -132,6 +132,7 @@ def make_methods(n_labelled: int, seed: int) -> dict[str, tuple[Any, dict]]:
         "batch_size": min(512, max(32, n_labelled // 40)),
         "random_state": seed,
     }
+    gmf = {"backbone": "gmf", **shared}
     # A weight decay of 1 / (C n) is the penalty of logistic regression with that C.
     penalty = loguniform(0.1 / n_labelled, 10 / n_labelled)
     tried = {"gamma": loguniform(2e-3, 2e-2), "weight_decay": penalty}
@@ -148,15 +149,15 @@ def make_methods(n_labelled: int, seed: int) -> dict[str, tuple[Any, dict]]:
             {"logisticregression__C": loguniform(0.1, 10)},
         ),
         BIASES: (CrossEntropyRecommender(backbone="bias", **shared), tried),
-        "GMF, labelled pairs (None)": (CrossEntropyRecommender(**shared), tried),
+        "GMF, labelled pairs (None)": (CrossEntropyRecommender(**gmf), tried),
         "GMF, pool as negatives (NS)": (
-            CrossEntropyRecommender(negatives="sampled", **shared),
+            CrossEntropyRecommender(negatives="sampled", **gmf),
             tried,
         ),
-        "Inverse Dual Loss (IDL)": (InverseDualLossRecommender(**shared), tried_idl),
-        IG: (InverseGradientRecommender(**shared), tried_ig),
+        "Inverse Dual Loss (IDL)": (InverseDualLossRecommender(**gmf), tried_idl),
+        IG: (InverseGradientRecommender(**gmf), tried_ig),
         # Learns its regularisation from the labels, its features from all exposures.
-        SPECTRAL: (CrossEntropyRecommender(backbone="spectral", random_state=seed), {}),
+        SPECTRAL: (CrossEntropyRecommender(random_state=seed), {}),
     }
 
 

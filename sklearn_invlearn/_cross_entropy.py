@@ -89,7 +89,7 @@ class CrossEntropyRecommender(BaseRecommender):
         *,
         negatives=None,
         n_negatives=1,
-        backbone="gmf",
+        backbone="spectral",
         n_factors=32,
         user_bias=True,
         item_bias=True,

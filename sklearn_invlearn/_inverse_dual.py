@@ -94,7 +94,7 @@ class InverseDualLossRecommender(BaseRecommender):
         self,
         *,
         alpha=None,
-        backbone="gmf",
+        backbone="spectral",
         n_factors=32,
         user_bias=True,
         item_bias=True,

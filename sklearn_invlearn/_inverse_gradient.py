@@ -137,7 +137,7 @@ class InverseGradientRecommender(BaseRecommender):
         probe="sgd",
         n_supervised_steps=None,
         n_unlabeled_steps=1,
-        backbone="gmf",
+        backbone="spectral",
         n_factors=32,
         user_bias=True,
         item_bias=True,

@@ -7,10 +7,11 @@ from typing import TypeVar
 _MARK = "    <shared parameters>\n"
 
 _SHARED_PARAMETERS = """\
-    backbone : str or torch module class, default="gmf"
+    backbone : str or torch module class, default="spectral"
         The model of a pair, by name or as a class of your own. "spectral" learns from
-        the structure of all exposures, chooses its regularisation by itself, and is
-        what to use where labels are few. "gmf", "mlp" and "neumf" are generalised
+        the structure of all exposures, chooses rank and regularisation by itself, and
+        is fitted to the labels before the procedure begins; it wins where labels are
+        few. "gmf", "mlp" and "neumf" are generalised
         matrix factorisation, multi-layer perceptron, and both side by side (He et al.,
         "Neural Collaborative Filtering", WWW 2017, doi:10.1145/3038912.3052569);
         "bias" is intercept and biases alone. A class is built as
@@ -21,10 +22,12 @@ _SHARED_PARAMETERS = """\
 
     n_factors : int, default=32
         Length of the embeddings (of the last hidden layer, for the perceptron).
+        "spectral" and "bias" do not use it.
 
     user_bias : bool, default=True
         Whether every user has a bias. The papers' backbones have none; where
-        labels are few, biases carry most of what can be learned.
+        labels are few, biases carry most of what can be learned. "spectral" always
+        has both.
 
     item_bias : bool, default=True
         Whether every item has a bias.

@@ -11,7 +11,13 @@ from sklearn_invlearn import (
     InverseGradientRecommender,
 )
 
-SIZES = {"n_factors": 4, "batch_size": 64, "gamma": 0.05, "random_state": 0}
+SIZES = {
+    "backbone": "gmf",
+    "n_factors": 4,
+    "batch_size": 64,
+    "gamma": 0.05,
+    "random_state": 0,
+}
 METHODS = [
     CrossEntropyRecommender,
     InverseDualLossRecommender,
@@ -71,7 +77,9 @@ def test_callbacks_hear_of_batches_and_gradients(data):
 
 
 def test_a_named_callback_is_found_by_its_name(data):
-    est = CrossEntropyRecommender(max_epochs=1, callbacks=[("mine", Recorder())])
+    est = CrossEntropyRecommender(
+        backbone="gmf", max_epochs=1, callbacks=[("mine", Recorder())]
+    )
     est.fit(data.X, data.y)
     assert "mine" in dict(est.net_.callbacks_)
 

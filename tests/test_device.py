@@ -28,7 +28,7 @@ def test_auto_is_what_there_is():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_without_a_device_is_refused_before_any_work(data):
-    est = CrossEntropyRecommender(device="cuda")
+    est = CrossEntropyRecommender(backbone="gmf", device="cuda")
     with pytest.raises(ValueError, match=r"no CUDA device.*device='auto'"):
         est.fit(data.X, data.y)
     assert not hasattr(est, "net_")
@@ -70,7 +70,9 @@ def test_gpu_learns_what_the_cpu_learns(recommender, params, backbone, data):
 def test_a_pool_on_the_gpu_is_reproducible(data):
     scores = []
     for _ in range(2):
-        est = InverseGradientRecommender(gamma=0.02, random_state=0, device="cuda")
+        est = InverseGradientRecommender(
+            backbone="gmf", gamma=0.02, random_state=0, device="cuda"
+        )
         est.fit(data.X, data.y, X_unlab=(data.X_unlab,))
         scores.append(pickle.loads(pickle.dumps(est)).decision_function(data.X_test))
     np.testing.assert_allclose(*scores, rtol=1e-3, atol=1e-4)

@@ -10,7 +10,13 @@ from sklearn_invlearn import (
     InverseGradientRecommender,
 )
 
-SIZES = {"n_factors": 4, "batch_size": 64, "gamma": 0.05, "random_state": 0}
+SIZES = {
+    "backbone": "gmf",
+    "n_factors": 4,
+    "batch_size": 64,
+    "gamma": 0.05,
+    "random_state": 0,
+}
 METHODS = [
     CrossEntropyRecommender,
     InverseDualLossRecommender,
@@ -96,8 +102,10 @@ def test_tolerance_and_patience(data):
 def test_auto_holds_rows_out_where_there_are_enough(data, monkeypatch):
     from sklearn_invlearn import _base
 
-    def n_validation_losses(**params):
-        est = CrossEntropyRecommender(max_epochs=3, random_state=0, **params)
+    def n_validation_losses(backbone="gmf", **params):
+        est = CrossEntropyRecommender(
+            backbone=backbone, max_epochs=3, random_state=0, **params
+        )
         return sum("valid_loss" in row for row in est.fit(data.X, data.y).history_)
 
     assert n_validation_losses() == 0
@@ -106,7 +114,9 @@ def test_auto_holds_rows_out_where_there_are_enough(data, monkeypatch):
     assert n_validation_losses(early_stopping=False) == 0
     assert n_validation_losses(backbone="spectral") == 0
     y = np.arange(len(data.y)) < 5  # a tenth of five positives is nothing to judge by
-    est = CrossEntropyRecommender(max_epochs=1, random_state=0).fit(data.X, y)
+    est = CrossEntropyRecommender(backbone="gmf", max_epochs=1, random_state=0).fit(
+        data.X, y
+    )
     assert "valid_loss" not in est.history_[0]
 
 

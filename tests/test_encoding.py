@@ -210,7 +210,9 @@ def make_tables():
 def test_fit_keeps_ids_apart_in_every_kind_of_table():
     scores = []
     for table in make_tables():
-        est = CrossEntropyRecommender(gamma=0.1, max_epochs=150, random_state=1)
+        est = CrossEntropyRecommender(
+            backbone="gmf", gamma=0.1, max_epochs=150, random_state=1
+        )
         est.fit(table, [0, 1, 0, 1])
         assert est.user_ids_.tolist() == [BIG, BIG + 1]
         assert est.item_ids_.tolist() == [2**63 + 1, 2**63]

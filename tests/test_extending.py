@@ -71,8 +71,12 @@ def test_own_backbone(recommender, data):
 
 
 def test_own_procedure(data):
-    est = LabelSmoothingRecommender(gamma=0.05, random_state=0).fit(data.X, data.y)
-    plain = CrossEntropyRecommender(gamma=0.05, random_state=0).fit(data.X, data.y)
+    est = LabelSmoothingRecommender(backbone="gmf", gamma=0.05, random_state=0).fit(
+        data.X, data.y
+    )
+    plain = CrossEntropyRecommender(backbone="gmf", gamma=0.05, random_state=0).fit(
+        data.X, data.y
+    )
     assert type(est.net_) is LabelSmoothingNet
     assert est.score(data.X, data.y) > 0.8
     smoothed, sharp = (np.abs(e.decision_function(data.X)) for e in (est, plain))

@@ -38,14 +38,18 @@ def test_scorer_equals_a_loop_over_users(data, as_strings):
     X, X_test = data.X, data.X_test
     if as_strings:
         X, X_test = X.astype(str), X_test.astype(str)
-    est = CrossEntropyRecommender(gamma=0.05, random_state=0).fit(X, data.y)
+    est = CrossEntropyRecommender(backbone="gmf", gamma=0.05, random_state=0).fit(
+        X, data.y
+    )
     scorer = make_full_ranking_scorer("recall", k=5)
     expected = recall_by_hand(est, X, X_test, data.y_test, k=5)
     assert scorer(est, X_test, data.y_test) == pytest.approx(expected)
 
 
 def test_seen_items_are_the_labelled_ones(data):
-    est = CrossEntropyRecommender(max_epochs=1, random_state=0).fit(data.X, data.y)
+    est = CrossEntropyRecommender(backbone="gmf", max_epochs=1, random_state=0).fit(
+        data.X, data.y
+    )
     users = [data.X[0, 0], -7, data.X[3, 0]]
     seen = est.seen_items(users).toarray()
     assert seen.shape == (3, len(est.item_ids_))
@@ -57,7 +61,7 @@ def test_seen_items_are_the_labelled_ones(data):
 
 def test_scorers_drive_a_search(data):
     search = GridSearchCV(
-        InverseGradientRecommender(random_state=0),
+        InverseGradientRecommender(backbone="gmf", random_state=0),
         {"gamma": [0.01, 0.05]},
         scoring={
             "recall": make_full_ranking_scorer("recall", k=5),

@@ -9,7 +9,7 @@ from sklearn_invlearn import (
     InverseGradientRecommender,
 )
 
-QUICK = {"n_factors": 2, "max_epochs": 2, "random_state": 0}
+QUICK = {"backbone": "gmf", "n_factors": 2, "max_epochs": 2, "random_state": 0}
 
 
 def dual(**params):

@@ -12,7 +12,13 @@ from sklearn_invlearn import (
     InverseGradientRecommender,
 )
 
-SIZES = {"n_factors": 4, "batch_size": 64, "gamma": 0.05, "random_state": 0}
+SIZES = {
+    "backbone": "gmf",
+    "n_factors": 4,
+    "batch_size": 64,
+    "gamma": 0.05,
+    "random_state": 0,
+}
 METHODS = [
     CrossEntropyRecommender,
     InverseDualLossRecommender,

@@ -22,7 +22,13 @@ from sklearn_invlearn import (
 )
 from sklearn_invlearn.datasets import make_sparse_feedback
 
-SIZES = {"n_factors": 4, "max_epochs": 5, "batch_size": 64, "random_state": 0}
+SIZES = {
+    "backbone": "gmf",
+    "n_factors": 4,
+    "max_epochs": 5,
+    "batch_size": 64,
+    "random_state": 0,
+}
 FOLDS = StratifiedKFold(2, shuffle=True, random_state=0)
 each_method = pytest.mark.parametrize(
     "method",
@@ -74,7 +80,7 @@ def biased():
 )
 def test_a_grid_search_finds_the_clearly_better_gamma(est, biased):
     """One is too small to leave the start, one so large that it overshoots."""
-    est = clone(est).set_params(backbone="bias", **SIZES)
+    est = clone(est).set_params(**SIZES | {"backbone": "bias"})
     grid = {"gamma": [1e-7, 0.05, 10.0]}
     search = GridSearchCV(est, grid, cv=FOLDS, scoring="neg_log_loss")
     search.fit(biased.X, biased.y, X_unlab=(biased.X_unlab,))
@@ -86,7 +92,7 @@ def test_a_grid_search_finds_the_clearly_better_gamma(est, biased):
 
 
 def test_a_grid_search_rejects_an_alpha_that_drowns_the_labels(biased):
-    est = InverseDualLossRecommender(backbone="bias", gamma=0.05, **SIZES)
+    est = InverseDualLossRecommender(gamma=0.05, **SIZES | {"backbone": "bias"})
     grid = {"alpha": [1e3, 0.01]}
     search = GridSearchCV(est, grid, cv=FOLDS, scoring="neg_log_loss")
     search.fit(biased.X, biased.y, X_unlab=(biased.X_unlab,))
@@ -96,7 +102,7 @@ def test_a_grid_search_rejects_an_alpha_that_drowns_the_labels(biased):
 
 
 def test_the_inverse_gradient_passes_over_such_an_alpha_by_itself(biased):
-    est = InverseGradientRecommender(backbone="bias", gamma=0.05, **SIZES)
+    est = InverseGradientRecommender(gamma=0.05, **SIZES | {"backbone": "bias"})
     search = GridSearchCV(
         est, {"alpha": [0.0, 1.0, 1e3]}, cv=FOLDS, scoring=["neg_log_loss", "roc_auc"],
         refit="neg_log_loss",
@@ -111,7 +117,7 @@ def test_the_inverse_gradient_passes_over_such_an_alpha_by_itself(biased):
 def test_a_randomized_search_over_alpha_and_gamma(biased):
     space = {"alpha": loguniform(1e-2, 1e1), "gamma": loguniform(1e-7, 1e-1)}
     search = RandomizedSearchCV(
-        InverseGradientRecommender(backbone="bias", **SIZES), space, n_iter=6,
+        InverseGradientRecommender(**SIZES | {"backbone": "bias"}), space, n_iter=6,
         cv=FOLDS, scoring="neg_log_loss", random_state=0,
     )  # fmt: skip
     search.fit(biased.X, biased.y, X_unlab=(biased.X_unlab,))
@@ -146,7 +152,7 @@ def test_a_search_needs_no_pool(data):
 
 def test_nested_cross_validation(biased, pools):
     inner = GridSearchCV(
-        InverseGradientRecommender(backbone="bias", **SIZES),
+        InverseGradientRecommender(**SIZES | {"backbone": "bias"}),
         {"gamma": [1e-7, 0.05]}, cv=FOLDS, scoring="neg_log_loss",
     )  # fmt: skip
     # As long as the outer training folds: the inner search would cut a bare pool.

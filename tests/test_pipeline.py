@@ -14,7 +14,13 @@ from sklearn_invlearn import (
     InverseGradientRecommender,
 )
 
-SIZES = {"n_factors": 4, "max_epochs": 5, "batch_size": 64, "random_state": 0}
+SIZES = {
+    "backbone": "gmf",
+    "n_factors": 4,
+    "max_epochs": 5,
+    "batch_size": 64,
+    "random_state": 0,
+}
 FOLDS = StratifiedKFold(2, shuffle=True, random_state=0)
 each_routing = pytest.mark.parametrize("routing", [False, True], ids=["off", "routed"])
 
@@ -115,7 +121,7 @@ def test_a_search_over_a_pipeline_never_cuts_the_pool(data, raw, monkeypatch):
     monkeypatch.setattr(IdEncoder, "transform", recording)
     with sklearn.config_context(enable_metadata_routing=True):
         est = pipeline(
-            InverseDualLossRecommender(backbone="bias", **SIZES),
+            InverseDualLossRecommender(**SIZES | {"backbone": "bias"}),
             transform_input=["X_unlab"],
         )
         search = GridSearchCV(

@@ -101,7 +101,7 @@ def test_feature_names(data):
     pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
     columns = ["who", "what"]
     for frame in (pd.DataFrame(data.X, columns=columns), pl.DataFrame(data.X, columns)):
-        est = CrossEntropyRecommender(max_epochs=1).fit(frame, data.y)
+        est = CrossEntropyRecommender(backbone="gmf", max_epochs=1).fit(frame, data.y)
         assert est.feature_names_in_.tolist() == columns
         assert est.n_features_in_ == 2
         assert np.isfinite(est.decision_function(frame)).all()
@@ -126,9 +126,10 @@ def test_tags(method):
     assert not tags.input_tags.allow_nan
     assert not tags.classifier_tags.multi_class
     assert tags.target_tags.required
-    assert not tags.classifier_tags.poor_score
+    assert tags.classifier_tags.poor_score  # see BaseRecommender.__sklearn_tags__
+    assert not get_tags(method(backbone="gmf")).classifier_tags.poor_score
     assert get_tags(
-        CrossEntropyRecommender(negatives="sampled")
+        CrossEntropyRecommender(backbone="gmf", negatives="sampled")
     ).classifier_tags.poor_score
 
 

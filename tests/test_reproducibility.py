@@ -17,7 +17,13 @@ from sklearn_invlearn import (
 )
 from sklearn_invlearn.modules import BACKBONES
 
-SIZES = {"n_factors": 4, "max_epochs": 3, "batch_size": 64, "gamma": 0.05}
+SIZES = {
+    "backbone": "gmf",
+    "n_factors": 4,
+    "max_epochs": 3,
+    "batch_size": 64,
+    "gamma": 0.05,
+}
 METHODS = {
     "none": (CrossEntropyRecommender, {}),
     "sampled": (CrossEntropyRecommender, {"negatives": "sampled"}),
@@ -30,7 +36,7 @@ each_source = pytest.mark.parametrize("source", ["pool", "uniform", "same_user"]
 
 def make(method, **params):
     recommender, its_params = METHODS[method]
-    return recommender(**its_params, **SIZES, **params)
+    return recommender(**its_params, **SIZES | params)
 
 
 def fitted(method, data, *, source="pool", random_state=0, **params):

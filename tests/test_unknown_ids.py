@@ -90,7 +90,9 @@ def test_unknown_ids_leave_other_scores_alone(method, backbone, data):
 
 def test_an_unknown_user_ranks_the_items_by_their_mean_score(data):
     """In GMF the mean user's score is the mean of the users' scores."""
-    est = CrossEntropyRecommender(n_factors=4, gamma=0.1, max_epochs=20, random_state=0)
+    est = CrossEntropyRecommender(
+        backbone="gmf", n_factors=4, gamma=0.1, max_epochs=20, random_state=0
+    )
     est.fit(data.X, data.y)
     items = est.item_ids_
     grid = [(u, i) for u in est.user_ids_.tolist() for i in items.tolist()]
@@ -126,11 +128,15 @@ def test_ids_of_the_pool_are_known_after_fit(data):
     kept = data.X[:, 0] != data.X[0, 0]
     pool = data.X_unlab
     assert data.X[0, 0] in pool[:, 0]
-    est = InverseDualLossRecommender(handle_unknown="error", max_epochs=2)
+    est = InverseDualLossRecommender(
+        backbone="gmf", handle_unknown="error", max_epochs=2
+    )
     est.fit(data.X[kept], data.y[kept], X_unlab=(pool,))
     assert set(est.user_ids_) == set(data.X[kept, 0]) | set(pool[:, 0])
     assert np.isfinite(est.decision_function(pool)).all()
-    plain = CrossEntropyRecommender(handle_unknown="error", max_epochs=2)
+    plain = CrossEntropyRecommender(
+        backbone="gmf", handle_unknown="error", max_epochs=2
+    )
     plain.fit(data.X[kept], data.y[kept], X_unlab=(pool,))
     with pytest.raises(ValueError, match="rows with a user id that fit has not seen"):
         plain.decision_function(data.X[:1])
