@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import sklearn_invlearn
-from sklearn_invlearn import datasets, metrics
+from sklearn_invlearn import datasets, inspection, metrics
 
 PAGE = (Path(__file__).parents[1] / "docs" / "api.md").read_text(encoding="utf-8")
 
@@ -16,7 +16,8 @@ def public_names():
         for name in sklearn_invlearn.__all__
         if not inspect.ismodule(getattr(sklearn_invlearn, name))
     }
-    return names | set(metrics.__all__) | set(datasets.__all__)
+    subpackages = (metrics, datasets, inspection)
+    return names.union(*(package.__all__ for package in subpackages))
 
 
 def test_tables_list_exactly_the_public_names():

@@ -1,0 +1,19 @@
+"""Look into a fitted recommender: displays in the style of scikit-learn.
+
+Each display takes arrays, or an estimator by ``from_estimator``, and draws on
+matplotlib axes: ``display.plot(ax=None)`` returns the display with ``ax_`` and
+``figure_``. matplotlib is needed for drawing only (``pip install
+sklearn-invlearn[plot]``).
+"""
+
+from ._annotation_display import AnnotationDisplay
+from ._direction_display import DirectionDisplay
+from ._loss_path_display import LossPathDisplay
+from ._sensitivity_display import SensitivityDisplay
+
+__all__ = [
+    "AnnotationDisplay",
+    "DirectionDisplay",
+    "LossPathDisplay",
+    "SensitivityDisplay",
+]

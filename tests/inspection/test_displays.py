@@ -1,0 +1,170 @@
+"""Displays draw what they were given, and refuse what they cannot draw."""
+
+import numpy as np
+import pytest
+from sklearn.model_selection import GridSearchCV
+
+from sklearn_invlearn import CrossEntropyRecommender, InverseGradientRecommender
+from sklearn_invlearn.inspection import (
+    AnnotationDisplay,
+    DirectionDisplay,
+    LossPathDisplay,
+    SensitivityDisplay,
+)
+
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def gradient(data):
+    est = InverseGradientRecommender(
+        backbone="gmf", gamma=0.05, alpha=1.0, max_epochs=5, batch_size=64,
+        random_state=0,
+    )  # fmt: skip
+    return est.fit(data.X, data.y, X_unlab=(data.X_unlab,))
+
+
+TRACE = np.array(
+    [
+        (1, 0.5, 0.6, 0.7, "direct"),
+        (1, 0.6, 0.5, 0.55, "pass"),
+        (2, 0.9, 0.5, 0.2, "inverse"),
+        (2, 0.3, 0.4, 0.5, "direct"),
+    ],
+    dtype=[
+        ("epoch", int), ("loss_direct", float), ("loss_pass", float),
+        ("loss_inverse", float), ("direction", "U7"),
+    ],
+)  # fmt: skip
+
+
+def points(ax):
+    """Points of every scatter by the first word of its label."""
+    return {c.get_label().split()[0]: c.get_offsets().tolist() for c in ax.collections}
+
+
+# ---- directions -------------------------------------------------------------------
+
+
+def test_every_step_is_drawn_at_the_loss_of_its_direction():
+    display = DirectionDisplay(TRACE, name="mine").plot()
+    assert points(display.ax_) == {
+        "direct": [[1, 0.5], [4, 0.3]],
+        "pass": [[2, 0.5]],
+        "inverse": [[3, 0.2]],
+    }
+    assert display.shares_ == {"direct": 0.5, "pass": 0.25, "inverse": 0.25}
+    assert display.ax_.get_title() == "mine"
+
+
+def test_the_change_by_a_direct_step():
+    display = DirectionDisplay(TRACE).plot(quantity="change")
+    drawn = points(display.ax_)
+    np.testing.assert_allclose(drawn["direct"], [[1, -0.1], [4, -0.1]])
+    np.testing.assert_allclose(drawn["inverse"], [[3, 0.4]])
+
+
+def test_directions_of_an_estimator(gradient):
+    ax = plt.figure().add_subplot()
+    display = DirectionDisplay.from_estimator(gradient, ax=ax)
+    assert display.ax_ is ax
+    assert display.figure_ is ax.figure
+    assert sum(len(p) for p in points(ax).values()) == len(gradient.trace_)
+    assert "= 1" in ax.get_title()
+
+
+def test_directions_need_steps_and_the_right_estimator(data):
+    with pytest.raises(ValueError, match="no unlabeled step"):
+        DirectionDisplay(TRACE[:0]).plot()
+    with pytest.raises(ValueError, match="quantity"):
+        DirectionDisplay(TRACE).plot(quantity="speed")
+    est = CrossEntropyRecommender(backbone="bias", max_epochs=1).fit(data.X, data.y)
+    with pytest.raises(TypeError, match="has no trace_"):
+        DirectionDisplay.from_estimator(est)
+
+
+# ---- annotations ------------------------------------------------------------------
+
+
+def test_shares_of_the_pool_add_up_to_one(gradient, data):
+    display = AnnotationDisplay.from_estimator(gradient, data.X_unlab, name="now")
+    heights = display.ax_.patches[0].get_data().values
+    w1 = gradient.annotate(data.X_unlab)
+    np.testing.assert_allclose(heights.sum(), 1.0)
+    np.testing.assert_allclose(heights, np.histogram(w1, 40, (0, 1))[0] / len(w1))
+
+
+def test_more_moments_than_colours():
+    moments = {str(k): np.array([0.1, 0.9]) for k in range(9)}
+    ax = AnnotationDisplay(moments).plot(n_bins=4).ax_
+    assert len(ax.get_legend().get_texts()) == 9
+
+
+@pytest.mark.parametrize("bad", [[-0.1, 0.5], [0.2, 3.0], [np.nan, 0.5], [[0.1, 0.9]]])
+def test_weights_must_be_weights(bad):
+    with pytest.raises(ValueError, match="now"):
+        AnnotationDisplay({"now": np.array(bad)}).plot()
+
+
+# ---- loss paths -------------------------------------------------------------------
+
+
+def test_loss_paths_are_means_of_groups():
+    loss = np.array([[1.0, 2.0, 3.0], [0.5, 1.0, 2.0]])
+    display = LossPathDisplay(loss, np.array([1, 0, 1]), epochs=[5, 10]).plot()
+    assert display.lines_[1].get_xdata().tolist() == [5, 10]
+    assert display.lines_[1].get_ydata().tolist() == [2.0, 1.25]
+    assert display.lines_[0].get_ydata().tolist() == [2.0, 1.0]
+
+
+def test_loss_paths_refuse_what_does_not_fit():
+    with pytest.raises(ValueError, match="inconsistent"):
+        LossPathDisplay([[1.0, 2.0]], ["a"]).plot()
+    with pytest.raises(ValueError, match="inconsistent"):
+        LossPathDisplay([[1.0, 2.0]], ["a", "b"], epochs=[1, 2]).plot()
+    with pytest.raises(ValueError, match="NaN"):
+        LossPathDisplay([[1.0, np.nan]], ["a", "b"]).plot()
+
+
+# ---- sensitivity ------------------------------------------------------------------
+
+
+class Search:
+    scoring = "roc_auc"
+    cv_results_ = {
+        "param_alpha": np.ma.array(
+            [0.1, 0.1, 0.001, 9.0, 1.0], mask=[0, 0, 0, 1, 0], dtype=object
+        ),
+        "mean_test_score": np.array([0.6, 0.7, 0.5, 0.9, np.nan]),
+        "std_test_score": np.array([0.01, 0.02, 0.03, 0.04, 0.05]),
+    }
+
+
+def test_the_best_candidate_stands_for_its_value():
+    display = SensitivityDisplay.from_search(Search(), "alpha")
+    assert display.values == [0.001, 0.1]  # neither the masked nor the failed one
+    assert display.mean.tolist() == [0.5, 0.7]
+    assert display.std.tolist() == [0.03, 0.02]
+    assert display.ax_.get_xscale() == "log"
+    assert display.ax_.get_ylabel() == "roc_auc"
+
+
+def test_sensitivity_of_a_real_search(data):
+    est = CrossEntropyRecommender(backbone="bias", max_epochs=1, random_state=0)
+    grid = {"gamma": [0.01, 0.1], "optimizer": ["sgd", "adam"]}
+    search = GridSearchCV(
+        est, grid, cv=2, scoring=["roc_auc", "neg_log_loss"], refit="roc_auc"
+    ).fit(data.X, data.y)
+    display = SensitivityDisplay.from_search(search, "optimizer", metric="roc_auc")
+    labels = [text.get_text() for text in display.ax_.get_xticklabels()]
+    assert labels == ["adam", "sgd"]
+    with pytest.raises(ValueError, match=r"there are \['gamma', 'optimizer'\]"):
+        SensitivityDisplay.from_search(search, "alpha", metric="roc_auc")
+    with pytest.raises(ValueError, match=r"\['roc_auc', 'neg_log_loss'\]"):
+        SensitivityDisplay.from_search(search, "gamma")
