@@ -43,7 +43,9 @@ class BaseRecommender(
 
     # scikit-learn reads this name, mangled: fit takes part in metadata routing
     # without a call of set_fit_request.
-    __metadata_request__fit = {"X_unlab": True, "X_val": True, "y_val": True}
+    __metadata_request__fit = dict.fromkeys(
+        ("X_unlab", "X_val", "y_val", "X_extra", "y_extra"), True
+    )
 
     _parameter_constraints: dict = {
         "backbone": [StrOptions(set(BACKBONES)), type],
@@ -85,12 +87,31 @@ class BaseRecommender(
         """Whether it needs labelled rows apart from those of its supervised steps."""
         return False
 
+    @property
+    def _n_negatives(self) -> int:
+        """Unlabeled batches taken for negatives beside each labelled one."""
+        return 0
+
+    @property
+    def _extra_feedback(self) -> str | None:
+        """What `X_extra` is for, in a word; None if the procedure has no use for it."""
+        return getattr(self, "extra_feedback", None)
+
     # ---- fit ---------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     def fit(
-        self, X, y, sample_weight=None, *, X_unlab=None, X_val=None, y_val=None
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_unlab=None,
+        X_val=None,
+        y_val=None,
+        X_extra=None,
+        y_extra=None,
     ) -> BaseRecommender:
         """Fit on labelled pairs and, where the method uses them, unlabeled ones.
 
@@ -101,7 +122,8 @@ class BaseRecommender(
             are anything hashable. Further columns are not used (with a warning).
 
         y : array-like of shape (n,)
-            Labels of two classes; the larger one is positive.
+            Labels of two classes; the larger one is positive. Where negatives are
+            sampled, observed positives alone are enough: all 1 (or 1.0, or True).
 
         sample_weight : array-like of shape (n,), default=None
             Weights of the labelled pairs, not negative. A weight of 0 removes the
@@ -121,6 +143,14 @@ default=None
         y_val : array-like of shape (n_val,), default=None
             Their labels; in a tuple too, if `X_val` is in one.
 
+        X_extra : array-like or DataFrame of shape (n_extra, n_columns), or tuple of \
+one, default=None
+            Pairs with sparse but reliable feedback, for procedures that have a use
+            for it (see `extra_feedback`). A tuple of one table is never cut into folds.
+
+        y_extra : array-like of shape (n_extra,), default=None
+            Their labels, of the classes of `y`; may be all positive.
+
         Returns
         -------
         self : object
@@ -137,8 +167,10 @@ default=None
             If the training loss is no longer finite.
         """
         self.__dict__.pop("net_", None)  # a fit that fails leaves no old model behind
+        _inputs.check_use_of_extra(self, X_extra)
+        tables = (X_unlab, X_val, y_val, X_extra, y_extra)
         inputs = _inputs.check_fit_inputs(
-            self, X, y, sample_weight, X_unlab, X_val, y_val
+            self, X, y, sample_weight, *tables, positives_suffice=self._n_negatives > 0
         )
         self.classes_ = inputs.classes
         random = check_random_state(self.random_state)
@@ -148,7 +180,7 @@ default=None
         self._encoder = PairEncoder()
         use_pool = self._draws_unlabeled or comes_fitted(self.backbone)
         pairs = encode(inputs, self._encoder, device, use_pool=use_pool)
-        self._seen = incidence(pairs.labelled, self._encoder)
+        self._seen = incidence(pairs.observed, self._encoder)
         stops_early = self._stops_early(pairs)
         data = training_data(
             pairs,
@@ -171,6 +203,8 @@ default=None
                 encoder=self._encoder,
                 pairs=pairs,
                 data=data,
+                n_negatives=self._n_negatives,
+                batch_size=self.batch_size,
                 seed=seeds["weights"],
             )
             net = self._make_net(module, device, seeds["shuffle"], callbacks)

@@ -12,7 +12,7 @@ from torch import nn
 from ._encoding import PairEncoder
 from ._training_data import EncodedPairs
 from .modules import BACKBONES, check_backbone, set_intercept
-from .training import Pairs, TrainingData
+from .training import Pairs, TrainingData, with_negatives
 
 
 def backbone_class(backbone: str | type) -> Any:
@@ -33,6 +33,8 @@ def build_module(
     encoder: PairEncoder,
     pairs: EncodedPairs,
     data: TrainingData,
+    n_negatives: int,
+    batch_size: int,
     seed: int,
 ) -> nn.Module:
     """Build a backbone on the CPU.
@@ -43,12 +45,17 @@ def build_module(
         Parameters that a backbone is given if its constructor names them.
     params : dict
         Parameters that it is given in any case.
+    n_negatives : int
+        Unlabeled batches taken for negatives beside each labelled one.
+    batch_size : int
+        Rows of a labelled batch.
     """
+    share = share_of_positives(data, n_negatives, batch_size)
     cls = backbone_class(backbone)
-    labels = _arrays(data.all_labelled)
     sizes = {"n_users": encoder.n_users, "n_items": encoder.n_items}
     if comes_fitted(backbone):
         exposed = pairs.exposures.codes
+        labels = _arrays(_labels_of_both_classes(data))
         module = cls.fitted(
             **sizes, labels=labels, exposed=exposed, seed=seed, **params
         )
@@ -56,10 +63,43 @@ def build_module(
         named = signature(cls).parameters
         optional = {name: value for name, value in shared.items() if name in named}
         module = cls(**optional | params | sizes)
-        base_rate = np.average(labels["y"], weights=labels["weight"])
-        set_intercept(module, float(base_rate))
+        set_intercept(module, share)
     check_backbone(module, torch.device("cpu"))
     return module
+
+
+def share_of_positives(data: TrainingData, n_negatives: int, batch_size: int) -> float:
+    """Weighted share of positives in a pass, sampled negatives included.
+
+    Raises
+    ------
+    ValueError
+        If there are positives alone, and nothing to sample negatives from.
+    """
+    labels = _arrays(data.all_labelled)
+    n_sampled = 0
+    if n_negatives and data.unlabeled is not None:
+        n_full, rest = divmod(len(data.labelled), batch_size)
+        sizes = [batch_size] * n_full + [rest] * (rest > 0)
+        n_sampled = n_negatives * sum(map(data.unlabeled.n_drawn, sizes))
+    positive = float(labels["weight"] @ labels["y"])
+    total = float(labels["weight"].sum()) + n_sampled
+    if positive == total:
+        raise ValueError(
+            "y has one class alone, observed positives, and every known user has "
+            "every known item among them: there is no unobserved pair to sample "
+            "negatives from. Pass pairs without feedback as X_unlab=(pool,)."
+        )
+    return positive / total
+
+
+def _labels_of_both_classes(data: TrainingData) -> Pairs:
+    """Labelled pairs; where they are all positive, with a draw of negatives."""
+    labelled = data.all_labelled
+    assert labelled.y is not None
+    if data.unlabeled is None or not bool(labelled.y.all()):
+        return labelled
+    return with_negatives(labelled, data.unlabeled.draw(labelled))
 
 
 def _arrays(pairs: Pairs) -> dict[str, np.ndarray]:

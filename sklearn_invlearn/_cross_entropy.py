@@ -139,6 +139,10 @@ class CrossEntropyRecommender(BaseRecommender):
     def _draws_unlabeled(self) -> bool:
         return self.negatives == "sampled"
 
+    @property
+    def _n_negatives(self) -> int:
+        return self.n_negatives if self.negatives == "sampled" else 0
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         # Unlabeled pairs count as negatives: by design the scores of labelled

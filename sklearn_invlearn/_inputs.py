@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,7 @@ class FitInputs:
     labelled: LabelledRows
     pool: list[list[np.ndarray]] | None
     validation: tuple[list[np.ndarray], np.ndarray] | None
+    extra: tuple[list[np.ndarray], np.ndarray] | None
 
 
 def check_fit_inputs(
@@ -60,9 +61,19 @@ def check_fit_inputs(
     X_unlab: Any,
     X_val: Any,
     y_val: Any,
+    X_extra: Any,
+    y_extra: Any,
+    *,
+    positives_suffice: bool,
 ) -> FitInputs:
-    """Check the arguments of ``fit`` and note names and number of the columns."""
-    classes, labelled = check_labelled(X, y, sample_weight, type(estimator).__name__)
+    """Check the arguments of ``fit`` and note names and number of the columns.
+
+    `positives_suffice` says whether `y` may be all ones, for procedures that sample
+    their negatives.
+    """
+    classes, labelled = check_labelled(
+        X, y, sample_weight, type(estimator).__name__, positives_suffice
+    )
     validate_data(estimator, X, skip_check_array=True)
     if estimator.n_features_in_ > 2:
         warnings.warn(
@@ -71,11 +82,32 @@ def check_fit_inputs(
             UserWarning,
             stacklevel=5,
         )
-    validation = check_validation(X_val, y_val, classes, X)
+    validation = check_labelled_table(X_val, y_val, classes, X, "val")
+    extra = check_labelled_table(X_extra, y_extra, classes, X, "extra")
     pool = None if X_unlab is None else check_pool(X_unlab, X)
     _warn_if_cut_into_folds(X_unlab, X, "X_unlab")
     _warn_if_cut_into_folds(X_val, X, "X_val")
-    return FitInputs(classes, labelled, pool, validation)
+    _warn_if_cut_into_folds(X_extra, X, "X_extra")
+    return FitInputs(classes, labelled, pool, validation, extra)
+
+
+def check_use_of_extra(estimator: Any, X_extra: Any) -> None:
+    """Refuse extra feedback that would not be used; warn where it is missing."""
+    name, use = type(estimator).__name__, estimator._extra_feedback
+    if X_extra is not None and use is None:
+        advice = (
+            "choose extra_feedback='warmup' or 'finetune'"
+            if hasattr(estimator, "extra_feedback")
+            else "put these rows into X, or take an estimator that has `extra_feedback`"
+        )
+        raise ValueError(f"{name} would not use X_extra: {advice}.")
+    if X_extra is None and use is not None:
+        warnings.warn(
+            f"{name} has no extra feedback for {use!r}, because X_extra is None: it "
+            "is trained on X alone.",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def check_pairs(X: Any, *, name: str = "X") -> list[np.ndarray]:
@@ -125,18 +157,31 @@ def check_labels(y: Any, estimator_name: str) -> tuple[np.ndarray, np.ndarray]:
     return np.unique(y, return_inverse=True)
 
 
-def require_two_classes(classes: np.ndarray, estimator_name: str) -> None:
-    """Raise if the labels (of the rows with a weight above 0) are all the same."""
-    if len(classes) < 2:
-        raise ValueError(
-            f"{estimator_name} needs labelled pairs of two classes, but y (of rows "
-            f"with a weight above zero) has only one class: {classes.tolist()}. "
-            "Pairs whose feedback is unknown belong in X_unlab, not in X."
-        )
+def both_classes(
+    classes: np.ndarray, estimator_name: str, positives_suffice: bool
+) -> np.ndarray:
+    """Return the two classes; raise if those found (at a weight above 0) are too few.
+
+    The class 1 (1.0, True) alone is enough where negatives are sampled: the other one
+    is then 0 (0.0, False).
+    """
+    if len(classes) == 2:
+        return classes
+    if positives_suffice and classes[0] == 1:
+        return np.array([0, 1]).astype(classes.dtype)
+    advice = (
+        "Observed positives alone are marked with ones: y = np.ones(len(X))."
+        if positives_suffice
+        else "Pairs whose feedback is unknown belong in X_unlab, not in X."
+    )
+    raise ValueError(
+        f"{estimator_name} needs labelled pairs of two classes, but y (of rows "
+        f"with a weight above zero) has only one class: {classes.tolist()}. {advice}"
+    )
 
 
 def check_labelled(
-    X: Any, y: Any, sample_weight: Any, estimator_name: str
+    X: Any, y: Any, sample_weight: Any, estimator_name: str, positives_suffice: bool
 ) -> tuple[np.ndarray, LabelledRows]:
     """Return the classes and the rows that have a weight above zero."""
     classes, y01 = check_labels(y, estimator_name)
@@ -153,29 +198,31 @@ def check_labelled(
         rows = LabelledRows(columns, rows.y, weight.astype(np.float32))
         rows = rows.take(np.flatnonzero(weight > 0))
         classes = classes[np.unique(rows.y).astype(int)]
-    require_two_classes(classes, estimator_name)
-    return classes, rows
+    if len(classes) == 1:  # the positive one, or both_classes raises
+        rows = replace(rows, y=np.ones_like(rows.y))
+    return both_classes(classes, estimator_name, positives_suffice), rows
 
 
-def check_validation(
-    X_val: Any, y_val: Any, classes: np.ndarray, X: Any
+def check_labelled_table(
+    X_other: Any, y_other: Any, classes: np.ndarray, X: Any, suffix: str
 ) -> tuple[list[np.ndarray], np.ndarray] | None:
-    """Return columns and y in {0.0, 1.0} of the validation rows; None if not given."""
-    if (X_val is None) != (y_val is None):
-        given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
+    """Return columns and y in {0.0, 1.0} of X_val or X_extra; None if not given."""
+    X_name, y_name = f"X_{suffix}", f"y_{suffix}"
+    if (X_other is None) != (y_other is None):
+        given, missing = (X_name, y_name) if y_other is None else (y_name, X_name)
         raise ValueError(f"{given} was passed without {missing}; pass both or neither.")
-    if X_val is None:
+    if X_other is None:
         return None
-    table = unwrap(X_val)
-    _require_same_names(table, X, "X_val")
-    columns = check_pairs(table, name="X_val")
-    y = column_or_1d(unwrap(y_val))
+    table = unwrap(X_other)
+    _require_same_names(table, X, X_name)
+    columns = check_pairs(table, name=X_name)
+    y = column_or_1d(unwrap(y_other))
     check_consistent_length(columns[0], y)
     unknown = set(np.unique(y).tolist()) - set(classes.tolist())
     if unknown:
         raise ValueError(
-            f"y_val has the labels {sorted(unknown, key=str)}, which y does not have; "
-            f"the classes are {classes.tolist()}."
+            f"{y_name} has the labels {sorted(unknown, key=str)}, which y does not "
+            f"have; the classes are {classes.tolist()}."
         )
     return columns, (y == classes[1]).astype(np.float32)
 
@@ -260,6 +307,12 @@ def split_rows(
     """
     n_share = max(2, round(fraction * len(y)))
     counts = np.bincount(y.astype(int), minlength=2)
+    if counts.min() == 0:
+        raise ValueError(
+            f"{purpose} cannot set a share of the labelled rows aside: all of them are "
+            "positive, and would say nothing about negatives. Pass rows of both "
+            "classes as X_val and y_val."
+        )
     if counts.min() < 2 or len(y) - n_share < 2:
         raise ValueError(
             f"{purpose} takes {n_share} of {len(y)} labelled rows, stratified by "

@@ -40,7 +40,7 @@ def divide(
 
 
 def unlabeled_source(
-    labelled: Pairs,
+    observed: Pairs,
     pool: Pairs | None,
     encoder: PairEncoder,
     *,
@@ -51,7 +51,7 @@ def unlabeled_source(
     """Return batches of `pool`, or of unobserved pairs if there is no pool."""
     if pool is not None:
         return PoolSource(pool, batch_size, generator)
-    unobserved = UnobservedPairs(labelled, encoder.n_users, encoder.n_items)
+    unobserved = UnobservedPairs(observed, encoder.n_users, encoder.n_items)
     if not len(unobserved):
         warnings.warn(
             "Every known user is labelled on every known item, so there is no "
@@ -70,6 +70,7 @@ class EncodedPairs:
     labelled: Pairs
     pool: Pairs | None
     valid: Pairs | None
+    extra: Pairs | None
 
     @property
     def rarer(self) -> int:
@@ -79,19 +80,29 @@ class EncodedPairs:
         return min(n_positive, len(self.labelled) - n_positive)
 
     @property
+    def observed(self) -> Pairs:
+        """All pairs with feedback: labelled ones and extra ones."""
+        extra = [] if self.extra is None else [self.extra]
+        return Pairs.joined([self.labelled, *extra])
+
+    @property
     def exposures(self) -> Pairs:
-        """All pairs that were shown: labelled ones and the pool."""
+        """All pairs that were shown: those with feedback, and the pool."""
         pools = [] if self.pool is None else [self.pool]
-        return Pairs.joined([self.labelled, *pools])
+        return Pairs.joined([self.observed, *pools])
 
 
 def encode(
     inputs: FitInputs, encoder: PairEncoder, device: torch.device, *, use_pool: bool
 ) -> EncodedPairs:
-    """Teach `encoder` the ids of the labelled pairs and of the pool; encode all."""
-    rows, pool, valid = inputs.labelled, None, None
+    """Teach `encoder` the ids of labelled, extra and pool pairs; encode all."""
+    rows, pool, valid, extra = inputs.labelled, None, None, None
     codes = encoder.extend(rows.columns)
     labelled = Pairs.from_codes(codes, rows.y, rows.weight, device=device)
+    if inputs.extra is not None:
+        columns, y = inputs.extra
+        codes = encoder.extend(columns, name="X_extra")
+        extra = Pairs.from_codes(codes, y, device=device)
     if use_pool and inputs.pool is not None:
         warn_if_pool_is_unknown(inputs.pool, encoder)
         pool_codes = [encoder.extend(table, name="X_unlab") for table in inputs.pool]
@@ -100,7 +111,7 @@ def encode(
         columns, y = inputs.validation
         codes = encoder.lookup(columns, name="X_val")
         valid = Pairs.from_codes(codes, y, device=device)
-    return EncodedPairs(labelled, pool, valid)
+    return EncodedPairs(labelled, pool, valid, extra)
 
 
 def training_data(
@@ -128,11 +139,11 @@ def training_data(
         held_out = EndlessBatches(test, batch_size, generator("held_out"))
     if draws_unlabeled:
         source = unlabeled_source(
-            pairs.labelled,
+            pairs.observed,
             pairs.pool,
             encoder,
             sampling=sampling,
             batch_size=batch_size,
             generator=generator("unlabeled"),
         )
-    return TrainingData(train, valid, source, held_out)
+    return TrainingData(train, valid, source, held_out, pairs.extra)

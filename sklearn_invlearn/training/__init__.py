@@ -8,7 +8,7 @@ from ._batches import EndlessBatches, epoch_batches
 from ._data import TrainingData
 from ._inverse_dual import InverseDualLossNet
 from ._inverse_gradient import DIRECTIONS, InverseGradientNet
-from ._negative_sampling import NegativeSamplingNet
+from ._negative_sampling import NegativeSamplingNet, with_negatives
 from ._net import PairNet
 from ._pairs import Pairs
 from ._unlabeled import (
@@ -34,4 +34,5 @@ __all__ = [
     "UnlabeledSource",
     "UnobservedPairs",
     "epoch_batches",
+    "with_negatives",
 ]

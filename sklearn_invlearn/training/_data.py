@@ -23,12 +23,15 @@ class TrainingData:
         Batches without labels, D^u.
     held_out : EndlessBatches or None
         test(D^l), the rows that choose the direction of the inverse gradient.
+    extra : Pairs or None
+        Sparse, reliable feedback beside the labelled rows ([ADT] Section 3.4).
     """
 
     labelled: Pairs
     valid: Pairs | None = None
     unlabeled: UnlabeledSource | None = None
     held_out: EndlessBatches | None = None
+    extra: Pairs | None = None
 
     def __len__(self) -> int:
         return len(self.labelled)

@@ -18,6 +18,10 @@ class UnlabeledSource(Protocol):
         """Return a batch of pairs without labels."""
         ...
 
+    def n_drawn(self, n_labelled: int) -> int:
+        """Pairs in the batch that goes with a labelled one of `n_labelled` rows."""
+        ...
+
 
 class PoolSource:
     """Batches from a pool of exposures; every pair once before any comes again."""
@@ -30,6 +34,9 @@ class PoolSource:
     def draw(self, labelled: Pairs) -> Pairs:
         return next(self._batches)
 
+    def n_drawn(self, n_labelled: int) -> int:
+        return min(self._batches.batch_size, len(self._batches.pairs))
+
 
 class UniformSource:
     """Uniformly drawn unobserved pairs, as many as the labelled batch has."""
@@ -40,6 +47,9 @@ class UniformSource:
 
     def draw(self, labelled: Pairs) -> Pairs:
         return self._unobserved.draw(len(labelled), self._generator)
+
+    def n_drawn(self, n_labelled: int) -> int:
+        return n_labelled if len(self._unobserved) else 0
 
 
 class SameUserSource:
@@ -57,3 +67,6 @@ class SameUserSource:
         if len(pairs):
             return pairs
         return self._unobserved.draw(len(labelled), self._generator)
+
+    def n_drawn(self, n_labelled: int) -> int:
+        return n_labelled if len(self._unobserved) else 0  # at most
