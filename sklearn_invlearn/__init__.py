@@ -20,6 +20,7 @@ _HOMES = {
     "inspection": None,
     "losses": None,
     "metrics": None,
+    "model_selection": None,
     "modules": None,
     "training": None,
 }
@@ -32,6 +33,7 @@ __all__ = [
     "inspection",
     "losses",
     "metrics",
+    "model_selection",
     "modules",
     "training",
 ]

@@ -18,6 +18,7 @@ from sklearn_invlearn import (
     InverseGradientRecommender,
     datasets,
     metrics,
+    model_selection,
 )
 
 METHODS = [
@@ -28,9 +29,14 @@ METHODS = [
 FIT = [getattr(m, name) for m in METHODS for name in ("fit", "predict_proba")]
 FUNCTIONS = [
     function
-    for module in (datasets, metrics)
+    for module in (datasets, metrics, model_selection)
     for function in (getattr(module, name) for name in module.__all__)
     if inspect.isfunction(function)
+]
+SPLITTERS = [
+    thing
+    for thing in (getattr(model_selection, name) for name in model_selection.__all__)
+    if inspect.isclass(thing) and hasattr(thing, "split")
 ]
 each_method = pytest.mark.parametrize("method", METHODS)
 
@@ -155,7 +161,7 @@ def signature_of(thing):
 
 
 @pytest.mark.parametrize(
-    "thing", METHODS + FIT + FUNCTIONS, ids=lambda f: f.__qualname__
+    "thing", METHODS + FIT + FUNCTIONS + SPLITTERS, ids=lambda f: f.__qualname__
 )
 def test_every_parameter_is_documented_with_its_default(thing):
     documented, signature = documented_parameters(thing), signature_of(thing)
@@ -172,7 +178,9 @@ def test_every_parameter_is_documented_with_its_default(thing):
             assert type(value) is type(parameter.default), name
 
 
-@pytest.mark.parametrize("thing", METHODS + FUNCTIONS, ids=lambda f: f.__qualname__)
+@pytest.mark.parametrize(
+    "thing", METHODS + FUNCTIONS + SPLITTERS, ids=lambda f: f.__qualname__
+)
 def test_docstrings_are_well_formed(thing):
     validate = pytest.importorskip("numpydoc.validate").validate
     # Sections stand only where they say something; what is returned has a name.
@@ -215,6 +223,7 @@ def test_dir_and_unknown_names():
     [
         ("import sklearn_invlearn", False),
         ("import sklearn_invlearn.metrics, sklearn_invlearn.datasets", False),
+        ("import sklearn_invlearn.model_selection", False),
         ("from sklearn_invlearn import metrics, datasets; dir(metrics)", False),
         ("from sklearn_invlearn import CrossEntropyRecommender", True),
     ],

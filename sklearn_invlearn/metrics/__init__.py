@@ -4,11 +4,13 @@ Scores of labelled pairs ``(y_true, y_score, users)``: `gauc_score`, `mrr_score`
 `ndcg_score`, `recall_score`. Scores of the ranking of all items
 ``(relevant, y_score)``: `full_ranking_recall_score`, `full_ranking_ndcg_score`.
 Ties are resolved by expectation, so that the order of the rows never matters. For the
-AUC, log-loss and Brier score over all pairs use `sklearn.metrics`.
+AUC, log-loss and Brier score over all pairs use `sklearn.metrics`. Calibration:
+`ece_score`.
 
 Nothing here needs torch.
 """
 
+from ._ece import ece_score
 from ._full_ranking import full_ranking_ndcg_score, full_ranking_recall_score
 from ._full_ranking_scorer import make_full_ranking_scorer
 from ._gauc import gauc_score
@@ -25,6 +27,7 @@ from ._scorers import (
 )
 
 __all__ = [
+    "ece_score",
     "full_ranking_ndcg_score",
     "full_ranking_recall_score",
     "gauc_score",

@@ -20,8 +20,8 @@ def take_column(X: Any, column: int | str) -> NDArray[Any]:
     name = f"Column {column!r} of X"
     if issparse(X):
         raise TypeError(
-            "X is a sparse matrix, which has no column of user ids. Score an estimator "
-            "that takes (user, item) ids; an encoder can be a step of its pipeline."
+            "X is a sparse matrix, which has no column of ids. Use (user, item) ids; "
+            "an encoder can be a step of the estimator's pipeline."
         )
     try:
         if hasattr(X, "iloc"):  # pandas
@@ -30,6 +30,8 @@ def take_column(X: Any, column: int | str) -> NDArray[Any]:
             values = X.get_column(
                 column if isinstance(column, str) else X.columns[column]
             )
+        elif hasattr(X, "column_names"):  # pyarrow
+            values = X.column(column).to_numpy(zero_copy_only=False)
         elif isinstance(column, str):
             raise TypeError(
                 f"The column {column!r} is given by name, but X is "
@@ -41,8 +43,8 @@ def take_column(X: Any, column: int | str) -> NDArray[Any]:
             values = [row[column] for row in X]
     except (IndexError, KeyError) as error:
         raise ValueError(
-            f"{name} does not exist: {error}. X must have a column with the id of the "
-            "user of every row."
+            f"{name} does not exist: {error}. X must have a column with the user of "
+            "every row, and one with the item."
         ) from error
     except Exception as error:
         # Polars has its own exception, which cannot be named without the import.

@@ -29,6 +29,18 @@ def test_frames_keep_the_dtype_of_each_column():
         assert number_of_columns(frame) == 3
 
 
+def test_arrow_tables_keep_the_dtype_of_each_column():
+    pa = pytest.importorskip("pyarrow")
+    table = pa.table({"user": BIG, "item": [0.5, 1.5], "name": ["a", "b"]})
+    for X in (table, table.to_batches()[0]):
+        for column in (0, "user"):
+            assert take_column(X, column).tolist() == BIG
+        assert take_column(X, "name").tolist() == ["a", "b"]
+        for column in (7, "users"):
+            with pytest.raises(ValueError, match="does not exist"):
+                take_column(X, column)
+
+
 def test_position_in_a_frame_whose_names_are_numbers():
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame([[1, 2]], columns=[1, 0])
