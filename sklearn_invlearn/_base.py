@@ -15,10 +15,13 @@ from skorch.callbacks import EarlyStopping
 from torch import nn
 
 from . import _inputs
+from ._annotation import AnnotationMixin
 from ._build import build_module, comes_fitted
 from ._encoding import PairEncoder
+from ._explanation import ExplanationMixin
 from ._prediction import PredictionMixin
 from ._progress import CallbackSupportMixin, EpochBar, SklearnCallbacks, with_callbacks
+from ._ranking import RankingMixin
 from ._seen_items import SeenItemsMixin, incidence
 from ._torch_state import resolve_device, torch_seed, torch_threads
 from ._training_data import SAMPLING, EncodedPairs, encode, training_data
@@ -33,6 +36,9 @@ _SEEDS = ("weights", "shuffle", "validation", "held_out", "unlabeled")
 
 class BaseRecommender(
     CallbackSupportMixin,
+    AnnotationMixin,
+    ExplanationMixin,
+    RankingMixin,
     PredictionMixin,
     SeenItemsMixin,
     ClassifierMixin,
@@ -181,6 +187,7 @@ one, default=None
         use_pool = self._draws_unlabeled or comes_fitted(self.backbone)
         pairs = encode(inputs, self._encoder, device, use_pool=use_pool)
         self._seen = incidence(pairs.observed, self._encoder)
+        self.class_count_ = pairs.class_count
         stops_early = self._stops_early(pairs)
         data = training_data(
             pairs,
@@ -278,7 +285,8 @@ one, default=None
             self.n_iter_ = len(net.history)
 
     def _fitted_attributes(self) -> dict[str, Any]:
-        names = ["net_", "classes_", "n_features_in_", "_encoder", "_seen"]
+        names = ["net_", "classes_", "class_count_", "n_features_in_"]
+        names += ["_encoder", "_seen"]
         if hasattr(self, "feature_names_in_"):
             names.append("feature_names_in_")
         return {name: getattr(self, name) for name in names}

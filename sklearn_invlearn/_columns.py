@@ -53,6 +53,52 @@ def id_columns(X: Any, *, name: str = "X") -> list[np.ndarray]:
     return [_checked(c, name, j) for j, c in enumerate(columns)]
 
 
+def id_column(ids: Any, *, name: str) -> np.ndarray:
+    """Return a list of ids as an exact column.
+
+    Parameters
+    ----------
+    ids : array-like of shape (n,), Series (pandas, polars) or pyarrow array
+        Ids of one side.
+
+    name : str
+        What to call them in error messages.
+
+    Returns
+    -------
+    column : ndarray of shape (n,)
+        Dtype bool, int, float (finite), str or object.
+
+    Raises
+    ------
+    ValueError
+        If `ids` is not one-dimensional, or has missing, infinite or inexact ids.
+    """
+    if hasattr(ids, "iloc") and getattr(ids, "ndim", 2) == 1:  # pandas
+        column = _from_series(ids, int(ids.isna().sum()), name)
+    elif hasattr(ids, "iloc") or hasattr(ids, "columns"):
+        raise ValueError(
+            f"{name} is a table, but must be one column of ids: pass the column alone, "
+            "such as table['user']."
+        )
+    elif callable(getattr(ids, "null_count", None)):  # polars
+        column = _from_series(ids, ids.null_count(), name)
+    elif hasattr(ids, "null_count"):  # pyarrow
+        column = _from_series(ids, ids.null_count, name, zero_copy_only=False)
+    elif isinstance(ids, np.ndarray) or hasattr(ids, "__array__"):
+        column = np.asarray(ids)
+        if column.dtype == object and column.ndim == 1:
+            column = _from_values(column.tolist())
+    else:
+        column = _from_values(list(ids))
+    if column.ndim != 1:
+        raise ValueError(
+            f"{name} must be one-dimensional, an id per entry, but has the shape "
+            f"{column.shape}."
+        )
+    return _checked(column, name, 0)
+
+
 def _split(X: Any, name: str) -> list[np.ndarray]:
     if hasattr(X, "collect") and hasattr(X, "collect_schema"):
         raise TypeError(

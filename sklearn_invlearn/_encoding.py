@@ -27,6 +27,8 @@ class IdIndex:
     id arrives that is not an integer.
     """
 
+    _dtype: np.dtype | None = None  # of the integers as they came
+
     def __init__(self) -> None:
         self._integers: np.ndarray | None = np.empty(0, dtype=np.int64)
         self._sorter = np.empty(0, dtype=np.int64)
@@ -37,9 +39,13 @@ class IdIndex:
 
     @property
     def ids(self) -> np.ndarray:
-        """Ids in order of their codes 1, 2, …; shape (len(self),)."""
+        """Ids in order of their codes 1, 2, …; shape (len(self),).
+
+        Numbers have the dtype they came in, the widest of several; int64 if they
+        came both with and without sign or decimal point.
+        """
         if self._integers is not None:
-            return self._integers.copy()
+            return self._integers.astype(self._dtype or np.int64)
         keys = list(self._codes)
         # numpy's strings lose a NUL at the end, and two ids would look like one.
         if keys and all(isinstance(k, str) and not k.endswith("\0") for k in keys):
@@ -54,6 +60,7 @@ class IdIndex:
         if integers is None:
             self._use_dictionary()
             return self._extend_dictionary(column, name)
+        self._dtype = _common_dtype(self._dtype, column.dtype)
         distinct, first, inverse = np.unique(
             integers, return_index=True, return_inverse=True
         )
@@ -146,6 +153,14 @@ class PairEncoder:
         return np.stack(
             [self.users.lookup(user, name=name), self.items.lookup(item, name=name)]
         )
+
+
+def _common_dtype(known: np.dtype | None, new: np.dtype) -> np.dtype:
+    if known is None or known == new:
+        return new
+    if known.kind != new.kind:
+        return np.dtype(np.int64)
+    return np.promote_types(known, new)
 
 
 def _as_integers(column: np.ndarray) -> np.ndarray | None:

@@ -249,6 +249,18 @@ def check_pool(X_unlab: Any, X: Any) -> list[list[np.ndarray]]:
     return pool
 
 
+def refuse_unknown(what: str, column: np.ndarray, codes: np.ndarray) -> None:
+    """Raise if `codes` (n,) of the ids in `column` are unknown; `what` names them."""
+    unknown = column[codes == UNKNOWN]
+    if len(unknown):
+        some = ", ".join(repr(u) for u in dict.fromkeys(unknown[:5].tolist()))
+        raise ValueError(
+            f"{what} that fit has not seen, such as {some}. "
+            "handle_unknown='average' scores them by what is "
+            "known of the other side of the pair."
+        )
+
+
 def _warn_if_cut_into_folds(table: Any, X: Any, name: str) -> None:
     """Warn about a table that cross-validation tools take for rows of X.
 

@@ -46,6 +46,9 @@ class InverseDualLossRecommender(BaseRecommender):
     classes_ : ndarray of shape (2,)
         The two labels; the second is the positive one.
 
+    class_count_ : ndarray of shape (2,), float64
+        Labelled rows of each class, weighted with weights of mean 1.
+
     net_ : PairNet
         The trained skorch net; ``net_.module_`` is the torch module.
 

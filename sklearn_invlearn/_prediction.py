@@ -1,19 +1,19 @@
-"""Scores of pairs: logits, probabilities, labels, annotations."""
+"""Scores of pairs: logits, probabilities, labels."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
-from . import _inputs
 from ._encoding import UNKNOWN, PairEncoder
+from ._inputs import check_pairs_like_fit, refuse_unknown
 from ._scoring import score_pairs
 from ._torch_state import torch_threads
-from .losses import annotation_proba
+
+_BLOCK_ROWS = 1_048_576  # rows encoded at once; bounds the memory beside X and result
 
 
 class PredictionMixin:
@@ -45,12 +45,21 @@ class PredictionMixin:
             For missing ids; for unknown ids if ``handle_unknown="error"``.
         """
         check_is_fitted(self, "net_")
-        columns = _inputs.check_pairs_like_fit(self, X)
-        codes = self._encoder.lookup(columns)
+        columns = check_pairs_like_fit(self, X)
         if self.handle_unknown == "error":
-            _refuse_unknown(columns, codes)
+            for what, column, codes in zip(
+                ("user", "item"), columns, self._encoder.lookup(columns)
+            ):
+                n_unknown = int((codes == UNKNOWN).sum())
+                rows = f"X has {n_unknown} rows with a {what} id"
+                refuse_unknown(rows, column, codes)
+        logit = np.empty(len(columns[0]))
         with torch_threads(self.n_threads):
-            return score_pairs(self.net_.module_, codes)
+            for start in range(0, len(logit), _BLOCK_ROWS):
+                block = slice(start, start + _BLOCK_ROWS)
+                codes = self._encoder.lookup([column[block] for column in columns])
+                logit[block] = score_pairs(self.net_.module_, codes)
+        return logit
 
     def predict_proba(self, X) -> np.ndarray:
         """Return the probability of both classes for every pair.
@@ -83,34 +92,3 @@ class PredictionMixin:
         """
         positive = self.decision_function(X) > 0
         return self.classes_[positive.astype(int)]
-
-    def annotate(self, X) -> np.ndarray:
-        """Return the weight w1 that the dual loss gives the positive label.
-
-        That is the label the model would teach itself: its own probability,
-        sharpened ([IL] Eq. 4).
-
-        Parameters
-        ----------
-        X : array-like, DataFrame or list of rows of shape (n, n_columns)
-            Pairs, with the columns of `fit`; usually the pool.
-
-        Returns
-        -------
-        w1 : ndarray of shape (n,), float64
-            Between 0 and 1.
-        """
-        logit = torch.from_numpy(self.decision_function(X))
-        return annotation_proba(logit).numpy()
-
-
-def _refuse_unknown(columns: list[np.ndarray], codes: np.ndarray) -> None:
-    for what, column, code in zip(("user", "item"), columns, codes):
-        unknown = column[code == UNKNOWN]
-        if len(unknown):
-            some = ", ".join(repr(u) for u in dict.fromkeys(unknown[:5].tolist()))
-            raise ValueError(
-                f"X has {len(unknown)} rows with a {what} id that fit has not seen, "
-                f"such as {some}. handle_unknown='average' scores them by what is "
-                "known of the other side of the pair."
-            )

@@ -7,8 +7,9 @@ rows that are looked up, and the other (small) parameters, are promoted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,16 +22,38 @@ _BLOCK_ROWS = 65_536
 @torch.no_grad()
 def score_pairs(module: nn.Module, codes: np.ndarray) -> np.ndarray:
     """Return the logit (n,) float64 of coded pairs (2, n)."""
-    parameters = _in_double_precision(module)
     device = next(module.parameters()).device
     logit = np.empty(codes.shape[1])
-    with _lookups_in_double_precision(module):
+    with double_precision(module) as score:
         for start in range(0, len(logit), _BLOCK_ROWS):
             block = slice(start, start + _BLOCK_ROWS)
             user, item = (torch.tensor(c, device=device) for c in codes[:, block])
-            scores = functional_call(module, parameters, (user, item))
-            logit[block] = scores.double().cpu().numpy()
+            logit[block] = score(user, item).double().cpu().numpy()
     return logit
+
+
+@contextmanager
+def double_precision(
+    module: nn.Module, method: str = "forward"
+) -> Iterator[Callable[..., Any]]:
+    """Give `module.method` as a function of codes that computes in float64."""
+    parameters = _in_double_precision(module)
+    named = {f"module.{name}": tensor for name, tensor in parameters.items()}
+    bound = _Method(module, method)
+    with _lookups_in_double_precision(module):
+        yield lambda *codes: functional_call(bound, named, codes)
+
+
+class _Method(nn.Module):
+    """Calls a method of `module`; `functional_call` knows only ``forward``."""
+
+    def __init__(self, module: nn.Module, method: str) -> None:
+        super().__init__()
+        self.module = module
+        self.method = method
+
+    def forward(self, *codes: Tensor) -> Any:
+        return getattr(self.module, self.method)(*codes)
 
 
 def _in_double_precision(module: nn.Module) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Which ids a fitted recommender knows, and who was labelled on what."""
+"""Which ids a fitted recommender knows, who was labelled on what, what to leave out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
-from ._columns import id_columns
-from ._encoding import PairEncoder
+from ._columns import id_column
+from ._encoding import UNKNOWN, IdIndex, PairEncoder
 from .training import Pairs
 
 
@@ -46,8 +46,7 @@ class SeenItemsMixin:
             Columns in the order of `item_ids_`.
         """
         check_is_fitted(self, "net_")
-        rows = [[user] for user in users] or np.empty((0, 1))
-        (column,) = id_columns(rows, name="users")
+        column = id_column(users, name="users")
         return self._seen[self._encoder.users.lookup(column, name="users")]
 
 
@@ -55,4 +54,41 @@ def incidence(pairs: Pairs, encoder: PairEncoder) -> sparse.csr_array:
     """Boolean (n_users, n_items) matrix of `pairs`; row 0 is the unknown user's."""
     user, item = pairs.user.cpu().numpy(), pairs.item.cpu().numpy() - 1
     shape = (encoder.n_users, encoder.n_items - 1)
-    return sparse.csr_array((np.ones(len(user), dtype=bool), (user, item)), shape)
+    return _incidence(user, item, shape)
+
+
+def excluded_pairs(
+    seen: sparse.csr_array, user_codes: np.ndarray, item_codes: np.ndarray
+) -> sparse.csr_array:
+    """Rows of `seen` for `user_codes` (n,), its columns for `item_codes` (m,).
+
+    Known item codes are distinct; nobody has seen an unknown item.
+    """
+    column_of = np.full(seen.shape[1] + 1, -1)
+    column_of[item_codes] = np.arange(len(item_codes))
+    column_of[UNKNOWN] = -1
+    rows, items = seen[user_codes].nonzero()
+    columns = column_of[items + 1]
+    shape = (len(user_codes), len(item_codes))
+    return _incidence(rows[columns >= 0], columns[columns >= 0], shape)
+
+
+def pairs_among(
+    pairs: list[np.ndarray], users: np.ndarray, items: IdIndex
+) -> sparse.csr_array:
+    """Boolean (len(users), len(items)) matrix of `pairs`, two columns of ids.
+
+    By id and not by code, so that pairs of unknown users and items count.
+    """
+    asked = IdIndex()
+    rows_of = asked.extend(users, name="users") - 1
+    row = asked.lookup(pairs[0], name="exclude_seen") - 1
+    column = items.lookup(pairs[1], name="exclude_seen") - 1
+    here = (row >= 0) & (column >= 0)
+    return _incidence(row[here], column[here], (len(asked), len(items)))[rows_of]
+
+
+def _incidence(
+    rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]
+) -> sparse.csr_array:
+    return sparse.csr_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape)

@@ -86,6 +86,14 @@ class EncodedPairs:
         return Pairs.joined([self.labelled, *extra])
 
     @property
+    def class_count(self) -> np.ndarray:
+        """Labelled rows of each class, weighted, shape (2,)."""
+        assert self.labelled.y is not None
+        y, weight = self.labelled.y.cpu(), self.labelled.weight
+        weights = None if weight is None else weight.cpu().numpy()
+        return np.bincount(y.numpy().astype(int), weights, minlength=2).astype(float)
+
+    @property
     def exposures(self) -> Pairs:
         """All pairs that were shown: those with feedback, and the pool."""
         pools = [] if self.pool is None else [self.pool]

@@ -34,6 +34,17 @@ class Biases(nn.Module):
             logit = logit + self.item(item)
         return logit
 
+    def of_user(self, user: Tensor) -> Tensor:
+        """μ + b_u of codes (B,), shape (B,)."""
+        bias = self.intercept.expand(user.shape)
+        return bias if self.user is None else bias + self.user(user)
+
+    def of_item(self, item: Tensor) -> Tensor:
+        """b_i of codes (B,), shape (B,)."""
+        if self.item is None:
+            return torch.zeros_like(item, dtype=self.intercept.dtype)
+        return self.item(item)
+
 
 class BiasOnly(nn.Module):
     """logit = μ + b_u + b_i: no interaction, the baseline to beat."""
@@ -52,6 +63,16 @@ class BiasOnly(nn.Module):
     def forward(self, user: Tensor, item: Tensor) -> Tensor:
         """Codes (B,), (B,) -> logit (B,)."""
         return self.biases(user, item).expand(user.shape)
+
+    def user_side(self, user: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (B,) -> bias (B,), vectors (B, 0)."""
+        bias = self.biases.of_user(user)
+        return bias, bias.new_zeros(len(user), 0)
+
+    def item_side(self, item: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (B,) -> bias (B,), vectors (B, 0)."""
+        bias = self.biases.of_item(item)
+        return bias, bias.new_zeros(len(item), 0)
 
 
 def set_intercept(module: nn.Module, base_rate: float) -> None:

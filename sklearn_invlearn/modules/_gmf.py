@@ -31,3 +31,11 @@ class GMF(nn.Module):
         """Codes (B,), (B,) -> logit (B,)."""
         product = self.user_factors(user) * self.item_factors(item)  # (B, n_factors)
         return self.head(product).squeeze(-1) + self.biases(user, item)
+
+    def user_side(self, user: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (B,) -> bias (B,), vectors h ⊙ p_u (B, n_factors)."""
+        return self.biases.of_user(user), self.head.weight * self.user_factors(user)
+
+    def item_side(self, item: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (B,) -> bias (B,), vectors q_i (B, n_factors)."""
+        return self.biases.of_item(item), self.item_factors(item)

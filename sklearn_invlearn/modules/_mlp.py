@@ -71,3 +71,11 @@ class MLP(nn.Module):
         """Codes (B,), (B,) -> logit (B,)."""
         hidden = self.tower(user, item)
         return self.head(hidden).squeeze(-1) + self.biases(user, item)
+
+    def user_vectors(self, user: Tensor) -> Tensor:
+        """Codes (B,) -> embeddings (B, width)."""
+        return self.tower.user_factors(user)
+
+    def item_vectors(self, item: Tensor) -> Tensor:
+        """Codes (B,) -> embeddings (B, width)."""
+        return self.tower.item_factors(item)

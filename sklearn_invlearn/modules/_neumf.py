@@ -39,3 +39,11 @@ class NeuMF(nn.Module):
         product = self.user_factors(user) * self.item_factors(item)  # (B, n_factors)
         hidden = torch.cat([product, self.tower(user, item)], dim=-1)
         return self.head(hidden).squeeze(-1) + self.biases(user, item)
+
+    def user_vectors(self, user: Tensor) -> Tensor:
+        """Codes (B,) -> embeddings of both halves (B, n_factors + width)."""
+        return torch.cat([self.user_factors(user), self.tower.user_factors(user)], -1)
+
+    def item_vectors(self, item: Tensor) -> Tensor:
+        """Codes (B,) -> embeddings of both halves (B, n_factors + width)."""
+        return torch.cat([self.item_factors(item), self.tower.item_factors(item)], -1)

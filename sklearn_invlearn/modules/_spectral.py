@@ -61,6 +61,19 @@ class SpectralExposure(nn.Module):
         logits = [w * m(user, item) for w, m in zip(self.weights, self.models)]
         return self.intercept + torch.stack(logits).sum(dim=0)
 
+    def user_side(self, user: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (B,) -> bias (B,), vectors (B, d), with the models' weights."""
+        sides = [cast(Bilinear, model).user_side(user) for model in self.models]
+        bias = sum(w * bias for w, (bias, _) in zip(self.weights, sides))
+        vectors = [w * vectors for w, (_, vectors) in zip(self.weights, sides)]
+        return self.intercept + cast(Tensor, bias), torch.cat(vectors, dim=-1)
+
+    def item_side(self, item: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (B,) -> bias (B,), with the models' weights; vectors (B, d)."""
+        sides = [cast(Bilinear, model).item_side(item) for model in self.models]
+        bias = sum(w * bias for w, (bias, _) in zip(self.weights, sides))
+        return cast(Tensor, bias), torch.cat([vectors for _, vectors in sides], dim=-1)
+
     def penalty(self) -> Tensor:
         """Minus the log density of the prior, to be divided by the number of labels."""
         parts = [

@@ -96,6 +96,32 @@ class Bilinear(nn.Module):
             z = z + (self.d(item) * P).sum(-1) + (self.p(user) * self.q(item)).sum(-1)
         return z + (taste * Q).sum(-1)
 
+    def user_side(self, user: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (B,) -> bias (B,), vectors (B, d): all of z that one user decides.
+
+        z is the user's bias + the item's bias + the product of the two vectors.
+        """
+        bias = self.mu + self.b_u(user).squeeze(-1)
+        if "a" not in self.blocks:
+            return bias, bias.new_zeros(len(user), 0)
+        P = self.P(user)
+        bias, taste = bias + P @ self.a[0], P * self.g
+        if "W" in self.blocks:
+            taste = taste + P @ self.W + self.e(user)
+            return bias, torch.cat([taste, P, self.p(user)], dim=-1)
+        return bias, taste
+
+    def item_side(self, item: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (B,) -> bias (B,), vectors (B, d): the other half of z."""
+        bias = self.b_i(item).squeeze(-1)
+        if "a" not in self.blocks:
+            return bias, bias.new_zeros(len(item), 0)
+        Q = self.Q(item)
+        bias = bias + Q @ self.c[0]
+        if "W" in self.blocks:
+            return bias, torch.cat([Q, self.d(item), self.q(item)], dim=-1)
+        return bias, Q
+
     def block(self, name: str) -> Tensor:
         """Parameter of a block, whether it is a table or not."""
         value = getattr(self, name)

@@ -1,0 +1,241 @@
+"""The best items for a user, and the items most like an item."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+from scipy.special import expit
+from sklearn.utils import check_scalar
+from sklearn.utils.validation import check_is_fitted
+
+from ._columns import id_column
+from ._encoding import IdIndex, PairEncoder
+from ._inputs import check_pairs, refuse_unknown
+from ._seen_items import excluded_pairs, pairs_among
+from ._similarity import most_similar
+from ._top_n import best_items
+from ._torch_state import torch_threads
+
+
+class RankingMixin:
+    """Top-N lists of a fitted recommender."""
+
+    if TYPE_CHECKING:
+        net_: Any
+        _encoder: PairEncoder
+        _seen: sparse.csr_array
+        handle_unknown: str
+        n_threads: int | None
+
+    def recommend(
+        self, users, n_items=10, *, exclude_seen=True, candidates=None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the items each user most probably labels positive.
+
+        Exact: every candidate is scored. Blocks of users bound the memory.
+
+        Parameters
+        ----------
+        users : id or array-like of shape (n_users,)
+            A user or several: list, array, Series, pyarrow array. A tuple is one id.
+            A user that `fit` has not seen gets the ranking of the average user.
+
+        n_items : int, default=10
+            Length of the lists.
+
+        exclude_seen : bool or table of shape (n, n_columns), default=True
+            Pairs to leave out: True those labelled in `fit`, False none, a table of
+            pairs (such as the pool, or what was shown since) those labelled in `fit`
+            and its own.
+
+        candidates : array-like of shape (n_candidates,), default=None
+            Distinct items to choose from; None for all of `item_ids_`. One that
+            `fit` has not seen is scored as the average item.
+
+        Returns
+        -------
+        ids : ndarray of shape (n_users, n_items)
+            Items, best first; equal scores in the order of `candidates`. Where a user
+            has fewer than `n_items` left, the rest is None, and the dtype object.
+
+        scores : ndarray of shape (n_users, n_items), float64
+            Probability of the positive class, that of `predict_proba` up to rounding;
+            NaN where `ids` is None. Lists are sorted by logit, so that scores that
+            round to 1.0 are in order, too.
+
+        Both have the shape (n_items,) for a single user.
+
+        Raises
+        ------
+        ValueError
+            For missing ids, no or repeated candidates, ``n_items < 1``; for unknown ids
+            if ``handle_unknown="error"``.
+
+        Examples
+        --------
+        >>> from sklearn_invlearn import CrossEntropyRecommender
+        >>> X = [["ann", "tea"], ["ann", "rum"], ["bob", "tea"], ["bob", "gin"]]
+        >>> est = CrossEntropyRecommender(backbone="bias", gamma=0.1, random_state=0)
+        >>> est = est.fit(X, [1, 0, 1, 0])
+        >>> ids, scores = est.recommend("new", n_items=2)
+        >>> str(ids[0]), scores.shape
+        ('tea', (2,))
+        >>> est.recommend(["ann", "bob"], n_items=2)[0].tolist()
+        [['gin', None], ['rum', None]]
+        """
+        check_is_fitted(self, "net_")
+        check_scalar(n_items, "n_items", Integral, min_val=1)
+        users, single = _as_column(users, "users")
+        user_codes = self._encoder.users.lookup(users, name="users")
+        index, items, item_codes = self._candidates(candidates)
+        if self.handle_unknown == "error":
+            for name, ids, codes in (
+                ("users", users, user_codes),
+                ("candidates", items, item_codes),
+            ):
+                refuse_unknown(f"{name} has ids", ids, codes)
+        excluded = None
+        if exclude_seen is not False:
+            excluded = excluded_pairs(self._seen, user_codes, item_codes)
+            if exclude_seen is not True:
+                pairs = check_pairs(exclude_seen, name="exclude_seen")
+                excluded = excluded + pairs_among(pairs, users, index)
+        with torch_threads(self.n_threads):
+            best = best_items(
+                self.net_.module_, user_codes, item_codes, n_items, excluded
+            )
+        position, logit = best
+        ids, scores = _ids_at(items, position), expit(logit)
+        return (ids[0], scores[0]) if single else (ids, scores)
+
+    def similar_items(self, items, n_items=10) -> tuple[np.ndarray, np.ndarray]:
+        """Return the items that the model treats most like each of `items`.
+
+        Two items are alike if the same users score them higher than others do. Where
+        the logit is a product of vectors (GMF, spectral), the similarity is the
+        correlation, over all known users, of the two items' scores without biases,
+        which is a cosine of item vectors scaled by the users' covariance. MLP and
+        NeuMF have the plain cosine of their embeddings.
+
+        Parameters
+        ----------
+        items : id or array-like of shape (n,)
+            Items that `fit` has seen. A tuple is one id.
+
+        n_items : int, default=10
+            Length of the lists.
+
+        Returns
+        -------
+        ids : ndarray of shape (n, n_items)
+            Other items, most similar first; equal ones in the order of `item_ids_`.
+            Where there are fewer, and for an item without a taste of its own (a
+            vector of zeros), the rest is None, and the dtype object.
+
+        similarity : ndarray of shape (n, n_items), float64
+            From -1 to 1; NaN where `ids` is None.
+
+        Both have the shape (n_items,) for a single item.
+
+        Raises
+        ------
+        ValueError
+            For unknown items, and for a backbone without vectors: "bias", or a class
+            that does not provide them (see the design page).
+        """
+        return self._similar("item", items, n_items, "n_items")
+
+    def similar_users(self, users, n_users=10) -> tuple[np.ndarray, np.ndarray]:
+        """Return the users that the model treats most like each of `users`.
+
+        As `similar_items`, with the sides exchanged: users are alike if they score
+        the same items higher than others do.
+
+        Parameters
+        ----------
+        users : id or array-like of shape (n,)
+            Users that `fit` has seen. A tuple is one id.
+
+        n_users : int, default=10
+            Length of the lists.
+
+        Returns
+        -------
+        ids : ndarray of shape (n, n_users)
+            Other users, most similar first; None where there are no more.
+
+        similarity : ndarray of shape (n, n_users), float64
+            From -1 to 1; NaN where `ids` is None.
+
+        Both have the shape (n_users,) for a single user.
+
+        Raises
+        ------
+        ValueError
+            For unknown users, and for a backbone without vectors.
+        """
+        return self._similar("user", users, n_users, "n_users")
+
+    def _similar(
+        self, side: str, asked: Any, n_best: int, parameter: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        check_is_fitted(self, "net_")
+        check_scalar(n_best, parameter, Integral, min_val=1)
+        index = self._encoder.users if side == "user" else self._encoder.items
+        other = self._encoder.items if side == "user" else self._encoder.users
+        column, single = _as_column(asked, f"{side}s")
+        codes = index.lookup(column, name=f"{side}s")
+        unknown = column[codes == 0]
+        if len(unknown):
+            raise ValueError(
+                f"{side}s has {len(unknown)} ids that fit has not seen, such as "
+                f"{unknown[0]!r}: nothing is known of what they are like."
+            )
+        with torch_threads(self.n_threads):
+            position, similarity = most_similar(
+                self.net_.module_, side, codes, len(index), len(other), n_best
+            )
+        ids = _ids_at(index.ids, position)
+        return (ids[0], similarity[0]) if single else (ids, similarity)
+
+    def _candidates(self, candidates: Any) -> tuple[IdIndex, np.ndarray, np.ndarray]:
+        """Index, ids (n,) and codes (n,) of the items to choose from."""
+        known = self._encoder.items
+        if candidates is None:
+            return known, known.ids, np.arange(1, len(known) + 1)
+        column = id_column(candidates, name="candidates")
+        if not len(column):
+            raise ValueError(
+                "candidates is empty: there is nothing to recommend. None stands for "
+                "all known items."
+            )
+        index = IdIndex()
+        position = index.extend(column, name="candidates")
+        if len(index) < len(column):
+            twice = column[np.flatnonzero(np.bincount(position)[position] > 1)[0]]
+            raise ValueError(
+                f"candidates has {len(column) - len(index)} repeated ids, such as "
+                f"{twice!r}. Pass each item once: list(dict.fromkeys(candidates))."
+            )
+        return index, column, known.lookup(column, name="candidates")
+
+
+def _as_column(ids: Any, name: str) -> tuple[np.ndarray, bool]:
+    """Return a column of ids, and whether `ids` was one id instead of several."""
+    one = isinstance(ids, (str, bytes, tuple, frozenset))
+    one = one or not (hasattr(ids, "__iter__") or hasattr(ids, "columns"))
+    if one or getattr(ids, "ndim", 1) == 0:
+        return id_column([ids], name=name), True
+    return id_column(ids, name=name), False
+
+
+def _ids_at(ids: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Take ids by position; None where that is -1."""
+    if (position >= 0).all():
+        return ids[position]
+    padded = np.empty(len(ids) + 1, dtype=object)
+    padded[:-1] = ids.tolist() if ids.dtype.kind not in "mM" else list(ids)
+    return padded[position]
