@@ -47,9 +47,9 @@ class RankingMixin:
             Length of the lists.
 
         exclude_seen : bool or table of shape (n, n_columns), default=True
-            Pairs to leave out: True those labelled in `fit`, False none, a table of
-            pairs (such as the pool, or what was shown since) those labelled in `fit`
-            and its own.
+            Pairs to leave out: True those with feedback in `fit` (not the pool: shown
+            is not rated), False none, a table of pairs (such as the pool, or what was
+            shown since) those with feedback and its own.
 
         candidates : array-like of shape (n_candidates,), default=None
             Distinct items to choose from; None for all of `item_ids_`. One that

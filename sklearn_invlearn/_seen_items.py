@@ -33,7 +33,7 @@ class SeenItemsMixin:
         return self._encoder.items.ids
 
     def seen_items(self, users) -> sparse.csr_array:
-        """Return which items each user was labelled on in `fit`.
+        """Return on which items `fit` had feedback of each user, labelled or extra.
 
         Parameters
         ----------
