@@ -62,7 +62,7 @@ def torch_row(name: str, estimator_class: Any, **params: Any) -> Row:
     return Row(name, "weight_decay", WEIGHT_DECAYS, make)
 
 
-NO_BIASES = {"user_bias": False, "item_bias": False}
+NO_BIASES = {"backbone": "gmf", "user_bias": False, "item_bias": False}
 ROWS = (
     # One seed: there is nothing random in it.
     Row(
@@ -74,9 +74,9 @@ ROWS = (
     ),
     torch_row("biases only", CrossEntropyRecommender, backbone="bias"),
     torch_row("GMF, no biases (the papers')", CrossEntropyRecommender, **NO_BIASES),
-    torch_row("GMF", CrossEntropyRecommender),
+    torch_row("GMF", CrossEntropyRecommender, backbone="gmf"),
     torch_row("GMF + IG, no biases", InverseGradientRecommender, **NO_BIASES),
-    torch_row("GMF + IG", InverseGradientRecommender),
+    torch_row("GMF + IG", InverseGradientRecommender, backbone="gmf"),
     torch_row("NeuMF", CrossEntropyRecommender, backbone="neumf"),
     torch_row("NeuMF + IG", InverseGradientRecommender, backbone="neumf"),
 )
