@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import sklearn_invlearn
-from sklearn_invlearn import datasets, inspection, metrics, model_selection
+from sklearn_invlearn import baselines, datasets, inspection, metrics, model_selection
 
 PAGE = (Path(__file__).parents[1] / "docs" / "api.md").read_text(encoding="utf-8")
 
@@ -16,7 +16,7 @@ def public_names():
         for name in sklearn_invlearn.__all__
         if not inspect.ismodule(getattr(sklearn_invlearn, name))
     }
-    subpackages = (metrics, datasets, inspection, model_selection)
+    subpackages = (baselines, metrics, datasets, inspection, model_selection)
     return names.union(*(package.__all__ for package in subpackages))
 
 

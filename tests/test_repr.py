@@ -16,6 +16,7 @@ from sklearn_invlearn import (
     CrossEntropyRecommender,
     InverseDualLossRecommender,
     InverseGradientRecommender,
+    baselines,
     datasets,
     metrics,
     model_selection,
@@ -33,10 +34,11 @@ FUNCTIONS = [
     for function in (getattr(module, name) for name in module.__all__)
     if inspect.isfunction(function)
 ]
-SPLITTERS = [
+CLASSES = [
     thing
-    for thing in (getattr(model_selection, name) for name in model_selection.__all__)
-    if inspect.isclass(thing) and hasattr(thing, "split")
+    for module in (baselines, model_selection)
+    for thing in (getattr(module, name) for name in module.__all__)
+    if inspect.isclass(thing)
 ]
 each_method = pytest.mark.parametrize("method", METHODS)
 
@@ -161,7 +163,7 @@ def signature_of(thing):
 
 
 @pytest.mark.parametrize(
-    "thing", METHODS + FIT + FUNCTIONS + SPLITTERS, ids=lambda f: f.__qualname__
+    "thing", METHODS + FIT + FUNCTIONS + CLASSES, ids=lambda f: f.__qualname__
 )
 def test_every_parameter_is_documented_with_its_default(thing):
     documented, signature = documented_parameters(thing), signature_of(thing)
@@ -179,7 +181,7 @@ def test_every_parameter_is_documented_with_its_default(thing):
 
 
 @pytest.mark.parametrize(
-    "thing", METHODS + FUNCTIONS + SPLITTERS, ids=lambda f: f.__qualname__
+    "thing", METHODS + FUNCTIONS + CLASSES, ids=lambda f: f.__qualname__
 )
 def test_docstrings_are_well_formed(thing):
     validate = pytest.importorskip("numpydoc.validate").validate
@@ -224,6 +226,7 @@ def test_dir_and_unknown_names():
         ("import sklearn_invlearn", False),
         ("import sklearn_invlearn.metrics, sklearn_invlearn.datasets", False),
         ("import sklearn_invlearn.model_selection", False),
+        ("import sklearn_invlearn.baselines", False),
         ("from sklearn_invlearn import metrics, datasets; dir(metrics)", False),
         ("from sklearn_invlearn import CrossEntropyRecommender", True),
     ],
