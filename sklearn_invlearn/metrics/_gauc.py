@@ -8,7 +8,7 @@ from typing import Any
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from ._grouped import TieBlocks, blocks_of_mixed_users, mean_over_users
-from ._inputs import IntArray
+from ._inputs import FloatArray, IntArray
 
 
 @validate_params(
@@ -101,15 +101,19 @@ def gauc_score(
     0.85
     """
     blocks = blocks_of_mixed_users(y_true, y_score, users, pos_label)
+    weights = blocks.n_pairs if average == "weighted" else None
+    return mean_over_users(user_aucs(blocks), undefined, weights=weights)
+
+
+def user_aucs(blocks: TieBlocks) -> FloatArray:
+    """Return the AUC of each user, all of whom have both classes, shape (U,)."""
     misses = blocks.size - blocks.hits
     n_negative = blocks.per_user(misses)
     # Twice the won comparisons, so that a tie is the integer 1.
     negatives_above = _sum_above(misses, blocks)
     below = blocks.per_block(n_negative) - negatives_above - misses
     doubled_wins = blocks.per_user(blocks.hits * (2 * below + misses))
-    auc = doubled_wins / (2 * n_negative * blocks.n_positive)
-    weights = blocks.n_pairs if average == "weighted" else None
-    return mean_over_users(auc, undefined, weights=weights)
+    return doubled_wins / (2 * n_negative * blocks.n_positive)
 
 
 def _sum_above(counts: IntArray, blocks: TieBlocks) -> IntArray:

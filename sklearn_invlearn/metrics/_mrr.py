@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from ._grouped import blocks_of_mixed_users, mean_over_users
+from ._grouped import TieBlocks, blocks_of_mixed_users, mean_over_users
 from ._inputs import FloatArray, IntArray
 
 
@@ -89,13 +89,17 @@ def mrr_score(
     0.625
     """
     blocks = blocks_of_mixed_users(y_true, y_score, users, pos_label)
+    return mean_over_users(user_reciprocal_ranks(blocks), undefined)
+
+
+def user_reciprocal_ranks(blocks: TieBlocks) -> FloatArray:
+    """Return the expected reciprocal rank of each user's first positive, (U,)."""
     with_hit = np.flatnonzero(blocks.hits)
     # The first such block of each user: both arrays are in ascending order.
     best = with_hit[np.searchsorted(with_hit, blocks.first)]
-    values = expected_reciprocal_rank(
+    return expected_reciprocal_rank(
         blocks.above[best], blocks.size[best], blocks.hits[best]
     )
-    return mean_over_users(values, undefined)
 
 
 def expected_reciprocal_rank(

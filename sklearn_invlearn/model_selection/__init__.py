@@ -1,19 +1,22 @@
-"""Splitters for tables of (user, item) pairs, in scikit-learn's splitter interface.
+"""Splitters for tables of (user, item) pairs; how sure a difference is.
 
-Each can be the `cv` of `GridSearchCV`, `cross_validate` and their like. Nothing here
-needs torch.
+Each splitter can be the `cv` of `GridSearchCV`, `cross_validate` and their
+like. Importing this needs no torch.
 """
 
+from ._bootstrap import BootstrapDifference, paired_bootstrap
 from ._cold import ColdItemKFold, ColdUserKFold
 from ._leave_last import LeaveLastN
 from ._time import ExpandingWindowSplit, TimeCutSplit
 from ._user_stratified import UserStratifiedKFold
 
 __all__ = [
+    "BootstrapDifference",
     "ColdItemKFold",
     "ColdUserKFold",
     "ExpandingWindowSplit",
     "LeaveLastN",
     "TimeCutSplit",
     "UserStratifiedKFold",
+    "paired_bootstrap",
 ]
