@@ -8,12 +8,16 @@ sklearn-invlearn[plot]``).
 
 from ._annotation_display import AnnotationDisplay
 from ._direction_display import DirectionDisplay
+from ._drops_display import DropsDisplay
+from ._groups_display import GroupsDisplay
 from ._loss_path_display import LossPathDisplay
 from ._sensitivity_display import SensitivityDisplay
 
 __all__ = [
     "AnnotationDisplay",
     "DirectionDisplay",
+    "DropsDisplay",
+    "GroupsDisplay",
     "LossPathDisplay",
     "SensitivityDisplay",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import check_array, check_consistent_length
 
 from ._axes import COLORS, axes_for
+from ._recorded import recorded
 
 
 class LossPathDisplay:
@@ -54,6 +55,38 @@ class LossPathDisplay:
         self.loss = loss
         self.groups = groups
         self.epochs = epochs
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, groups: Any, *, ax: Any = None
+    ) -> LossPathDisplay:
+        """Draw what a fitted estimator has recorded.
+
+        Parameters
+        ----------
+        estimator : recommender
+            Fitted with ``callbacks=[RecordRows()]``.
+
+        groups : array-like of shape (n_rows,)
+            Group of every row of `X` in `fit`. Rows that were not trained on (of
+            weight 0, or held out) are left out.
+
+        ax : matplotlib axes, default=None
+            Where to draw; None for a new figure.
+
+        Returns
+        -------
+        display : LossPathDisplay
+
+        Raises
+        ------
+        ValueError
+            If nothing was recorded, or the lengths differ.
+        """
+        loss = recorded(estimator, "row_loss")
+        check_consistent_length(loss.T, groups)
+        trained = ~np.isnan(loss).any(axis=0)
+        return cls(loss[:, trained], np.asarray(groups)[trained]).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> LossPathDisplay:
         """Draw.

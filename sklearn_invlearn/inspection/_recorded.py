@@ -1,0 +1,20 @@
+"""What the callback ``RecordRows`` has written about each row of `fit`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+
+def recorded(estimator: Any, name: str) -> np.ndarray:
+    """Stack what ``RecordRows`` has written for every epoch: (n_epochs, n_rows)."""
+    check_is_fitted(estimator)
+    rows = [epoch.get(name) for epoch in estimator.history_]
+    if not rows or any(row is None for row in rows):
+        raise ValueError(
+            f"The history of this {type(estimator).__name__} has no {name!r}: fit it "
+            "with callbacks=[sklearn_invlearn.training.RecordRows()]."
+        )
+    return np.stack(rows)
