@@ -61,11 +61,25 @@ def build_module(
         )
     else:
         named = signature(cls).parameters
-        optional = {name: value for name, value in shared.items() if name in named}
+        given = {**shared, "history": observed_positives(data)}
+        optional = {name: value for name, value in given.items() if name in named}
         module = cls(**optional | params | sizes)
         set_intercept(module, share)
     check_backbone(module, torch.device("cpu"))
     return module
+
+
+def observed_positives(data: TrainingData) -> torch.Tensor:
+    """Codes (2, n) int64, on the CPU, of the positives that may be looked at.
+
+    Rows for early stopping are not among them: their labels would not be unseen.
+    """
+    parts = (
+        [data.all_labelled] if data.extra is None else [data.all_labelled, data.extra]
+    )
+    pairs = Pairs.joined(parts)
+    assert pairs.y is not None
+    return torch.stack([pairs.user, pairs.item])[:, pairs.y > 0].cpu()
 
 
 def share_of_positives(data: TrainingData, n_negatives: int, batch_size: int) -> float:

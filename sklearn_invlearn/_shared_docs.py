@@ -14,14 +14,18 @@ _SHARED_PARAMETERS = """\
         few. "gmf", "mlp" and "neumf" are generalised
         matrix factorisation, multi-layer perceptron, and both side by side (He et al.,
         "Neural Collaborative Filtering", WWW 2017, doi:10.1145/3038912.3052569);
-        "bias" is intercept and biases alone. A class is built as
-        ``backbone(n_users=..., n_items=..., **backbone_params)`` and called as
-        ``module(user, item)`` with two int64 tensors of codes, shape (B,), code 0
+        "cdae" scores from the user's history, the positives in `X` (collaborative
+        denoising auto-encoder; Wu et al., WSDM 2016, doi:10.1145/2835776.2835837; its
+        authors use 200 factors); "bias" is intercept and biases alone. A class is
+        built as ``backbone(n_users=..., n_items=..., **backbone_params)`` and called
+        as ``module(user, item)`` with two int64 tensors of codes, shape (B,), code 0
         being the unknown id; it returns a logit of shape (B,). Of `n_factors`,
-        `user_bias` and `item_bias` it is given those that its constructor names.
+        `user_bias` and `item_bias` it is given those that its constructor names, and
+        the codes of the observed positives, int64 (2, n), if it names ``history``.
 
     n_factors : int, default=32
-        Length of the embeddings (of the last hidden layer, for the perceptron).
+        Length of the embeddings (of the last hidden layer, for the perceptron; of the
+        hidden layer, for "cdae").
         "spectral" and "bias" do not use it.
 
     user_bias : bool, default=True

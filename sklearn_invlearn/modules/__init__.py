@@ -4,12 +4,15 @@ A backbone is built as ``Backbone(n_users, n_items, **params)`` and called with 
 int64 tensors of codes, shape (B,); it returns a logit of shape (B,). It knows
 nothing of estimators, batches or losses. Code 0 is the unknown user or item. A backbone
 with a classmethod ``fitted`` is given the labels and all exposures and comes fitted;
-one with a method ``penalty`` adds that, divided by the number of labels, to the loss.
+one with a method ``penalty`` adds that, divided by the number of labels, to the loss;
+one whose constructor names ``history`` is given the observed positives, int64 codes
+(2, n), and takes new ones by a method ``set_history``.
 """
 
 from torch import nn
 
 from ._biases import Biases, BiasOnly, set_intercept
+from ._cdae import CDAE
 from ._contract import check_backbone
 from ._gmf import GMF
 from ._mlp import MLP
@@ -19,6 +22,7 @@ from ._tables import BiasTable, FactorTable, fill_unknown_rows
 
 BACKBONES: dict[str, type[nn.Module]] = {
     "bias": BiasOnly,
+    "cdae": CDAE,
     "gmf": GMF,
     "mlp": MLP,
     "neumf": NeuMF,
@@ -27,6 +31,7 @@ BACKBONES: dict[str, type[nn.Module]] = {
 
 __all__ = [
     "BACKBONES",
+    "CDAE",
     "GMF",
     "MLP",
     "BiasOnly",
