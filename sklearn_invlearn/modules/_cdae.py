@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -93,6 +94,12 @@ class CDAE(nn.Module):
 
     def forward(self, user: Tensor, item: Tensor) -> Tensor:
         """Codes (B,), (B,) -> logit (B,)."""
+        vectors = self._hidden(user, item if self.leave_target_out else None)
+        product = vectors * self.item_output(item)  # (B, n_factors)
+        return product.sum(-1) + self.biases(user, item)
+
+    def _hidden(self, user: Tensor, left_out: Tensor | None) -> Tensor:
+        """Codes (B,), and those of items to leave out or None -> h_u (B, n_factors)."""
         # A history is summed once per user, however many pairs the batch has of her.
         distinct, row = torch.unique(user, return_inverse=True)
         start = torch.searchsorted(self.history_keys, distinct * self.n_items)
@@ -111,12 +118,39 @@ class CDAE(nn.Module):
             per_sample_weights=kept,
             sparse=self.item_input.sparse,
         )
-        hidden = (sums + self.user_factors(distinct) + self.hidden_bias)[row]
+        total = (sums + self.user_factors(distinct) + self.hidden_bias)[row]
+        if left_out is not None:
+            own = _values_at(keys, kept, user * self.n_items + left_out)  # c_ui
+            total = total - own.unsqueeze(-1) * self.item_input(left_out)
+        return torch.sigmoid(total)
+
+    def user_vectors(self, user: Tensor) -> Tensor:
+        """Codes (B,) -> h_u of whole histories (B, n_factors)."""
+        return self._hidden(user, None)
+
+    def item_vectors(self, item: Tensor) -> Tensor:
+        """Codes (B,) -> w_i (B, n_factors)."""
+        return self.item_output(item)
+
+    @property
+    def user_side(self) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """Codes (B,) -> bias (B,), vectors (B, n_factors); see the contract.
+
+        With `leave_target_out` there is none: the logit is then no product of two
+        sides.
+        """
+        self._require_product()
+        return lambda user: (self.biases.of_user(user), self.user_vectors(user))
+
+    @property
+    def item_side(self) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """Codes (B,) -> bias (B,), vectors (B, n_factors); see the contract."""
+        self._require_product()
+        return lambda item: (self.biases.of_item(item), self.item_vectors(item))
+
+    def _require_product(self) -> None:
         if self.leave_target_out:
-            own = _values_at(keys, kept, user * self.n_items + item)  # c_ui
-            hidden = hidden - own.unsqueeze(-1) * self.item_input(item)
-        product = torch.sigmoid(hidden) * self.item_output(item)  # (B, n_factors)
-        return product.sum(-1) + self.biases(user, item)
+            raise AttributeError("the logit is no product where the target is left out")
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *args: Any

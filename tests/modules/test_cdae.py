@@ -220,3 +220,26 @@ def test_unknown_ids_are_scored(data):
     known = data.X[:5]
     new = np.column_stack([np.full(5, 10**6), known[:, 1]])
     assert np.isfinite(est.decision_function(new)).all()
+
+
+def test_ranking_takes_a_product_unless_the_target_is_left_out(data):
+    for left_out in (False, True):
+        params = {"leave_target_out": left_out}
+        est = CrossEntropyRecommender(**SIZES, backbone_params=params, random_state=0)
+        est.fit(data.X, data.y)
+        assert hasattr(est.net_.module_, "user_side") is not left_out
+        assert hasattr(est.net_.module_, "item_side") is not left_out
+        _, proba = est.recommend(est.user_ids_[:5], 3, exclude_seen=False)
+        for user, scores in zip(est.user_ids_[:5], proba):
+            every = est.decision_function([(user, i) for i in est.item_ids_])
+            np.testing.assert_allclose(scores, np.sort(every)[::-1][:3], rtol=1e-12)
+        similar, _ = est.similar_items(est.item_ids_[0], 3)
+        assert len(set(np.ravel(similar))) == 3
+
+
+def test_one_seed_one_result(data):
+    est = InverseGradientRecommender(**SIZES, random_state=0)
+    scores = [est.fit(data.X, data.y).decision_function(data.X) for _ in range(2)]
+    assert (scores[0] == scores[1]).all()
+    again = pickle.loads(pickle.dumps(est)).decision_function(data.X)
+    assert (again == scores[0]).all()
