@@ -26,6 +26,7 @@ PRECISIONS = {
 STRUCTURES = {
     "biases": ("b_u", "b_i"),
     "linear": ("b_u", "b_i", "a", "c", "g"),
+    "crossed": ("b_u", "b_i", "a", "c", "g", "W", "e", "d"),
     "full": tuple(PRECISIONS),
 }
 
@@ -39,7 +40,7 @@ class Bilinear(nn.Module):
     ----------
     P, Q : ndarray of shape (n_users, r), (n_items, r), float32
         Embeddings.
-    structure : {"biases", "linear", "full"}
+    structure : {"biases", "linear", "crossed", "full"}
         Which blocks there are.
     base_rate : float
         Share of positives, strictly between 0 and 1; μ starts at its logit.
@@ -93,7 +94,9 @@ class Bilinear(nn.Module):
         taste = P * self.g  # what the user looks for in Q
         if "W" in self.blocks:
             taste = taste + P @ self.W + self.e(user)
-            z = z + (self.d(item) * P).sum(-1) + (self.p(user) * self.q(item)).sum(-1)
+            z = z + (self.d(item) * P).sum(-1)
+        if "p" in self.blocks:
+            z = z + (self.p(user) * self.q(item)).sum(-1)
         return z + (taste * Q).sum(-1)
 
     def user_side(self, user: Tensor) -> tuple[Tensor, Tensor]:

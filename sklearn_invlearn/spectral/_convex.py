@@ -11,12 +11,13 @@ import torch
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from ._bilinear import Bilinear
-from ._evidence import Blocks, Design
+from ._bilinear import PRECISIONS, Bilinear
+from ._evidence import Blocks, Design, update_precisions
 from ._training import Labels
 
 _MAX_ITERATIONS = 100
 _TOLERANCE = 1e-8  # relative decrease of the loss
+_N_UPDATES = 4
 
 
 def fit_convex(model: Bilinear, labels: Labels, precisions: dict[str, float]) -> None:
@@ -73,3 +74,15 @@ def fit_convex(model: Bilinear, labels: Labels, precisions: dict[str, float]) ->
         model.mu.fill_(mu)
         for k in v:
             model.block(k).copy_(torch.from_numpy(v[k]))
+
+
+def learn_convex(model: Bilinear, labels: Labels, seed: int) -> dict[str, float]:
+    """Fit in place as :func:`fit_convex`, and learn the precisions; return them."""
+    rng = np.random.default_rng(seed)
+    precisions = {k: PRECISIONS[k] for k in model.blocks}
+    for _ in range(_N_UPDATES):
+        fit_convex(model, labels, precisions)
+        pairs = labels.user, labels.item, labels.weight
+        update_precisions(model, *pairs, precisions, rng)
+    fit_convex(model, labels, precisions)
+    return precisions

@@ -43,6 +43,8 @@ class Design:
         self.user, self.item = user, item
         self.names = [name for name in model.blocks if name not in "pq"]
         self.shape = (len(model.block("b_u")), len(model.block("b_i")))
+        self.by_user = _sorted_pairs(user, item, self.shape)
+        self.by_item = _sorted_pairs(item, user, self.shape[::-1])
         if "a" in self.names:
             self.P, self.Q = model.P.weight.numpy(), model.Q.weight.numpy()
 
@@ -72,9 +74,11 @@ class Design:
         return self._reduce(w, *squares)
 
     def _reduce(self, r: np.ndarray, *tables: np.ndarray) -> Blocks:
-        M = sparse.csr_array((r, (self.user, self.item)), shape=self.shape)
-        MT = M.T.tocsr()
-        of_user, of_item = M.sum(axis=1)[:, None], MT.sum(axis=1)[:, None]
+        (order, M), (transposed_order, MT) = self.by_user, self.by_item
+        M.data, MT.data = r[order], r[transposed_order]
+        n_users, n_items = self.shape
+        of_user = np.bincount(self.user, r, n_users)[:, None]
+        of_item = np.bincount(self.item, r, n_items)[:, None]
         out = {"b_u": of_user, "b_i": of_item}
         if tables:
             P, Q = tables
@@ -84,6 +88,19 @@ class Design:
             if "W" in self.names:
                 out |= {"W": P.T @ MQ, "e": MQ, "d": MT @ P}
         return {name: out[name].astype(np.float32) for name in self.names}
+
+
+def _sorted_pairs(
+    row: np.ndarray, column: np.ndarray, shape: tuple[int, int]
+) -> tuple[np.ndarray, sparse.csr_array]:
+    """Order of pairs by row, and a matrix whose entries are to be put in that order.
+
+    A pair that occurs twice has two entries.
+    """
+    order = np.argsort(row, kind="stable")
+    starts = np.r_[0, np.cumsum(np.bincount(row, minlength=shape[0]))]
+    entries = np.ones(len(row), dtype=np.float32)
+    return order, sparse.csr_array((entries, column[order], starts), shape=shape)
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from scipy import sparse
 from sklearn.model_selection import KFold
 
 from ._bilinear import STRUCTURES, Bilinear, expanded
-from ._convex import fit_convex
+from ._convex import fit_convex, learn_convex
 from ._embeddings import Embeddings, exposure_matrix, spectral_embeddings, without
 from ._evidence import logits
 from ._stacking import cross_entropies, stacking_weights
@@ -28,6 +28,7 @@ _N_STEPS_LARGE = 700
 _N_STEPS_FOLD = 300
 _N_STEPS_SMALL = 150
 _SMALL = 2_000  # rows up to which one batch holds all, and steps are not noisy
+_TINY = 1_000  # rows up to which p and q have nothing to learn from
 _LARGE = 300_000  # rows from which more steps pay
 _ONE_FOLD = 50_000  # rows from which a single held-out tenth is enough
 _MIN_ROWS = 10
@@ -36,6 +37,7 @@ _MANY_NEWCOMERS = 0.1  # share of labelled rows
 # Times these precisions; g is free, as one direction explains few labels.
 _STRENGTHS = (30.0, 10.0, 3.0, 1.0, 0.3)
 _CONVEX_PRECISIONS = {"b_u": 1.0, "b_i": 1.0, "a": 1.0, "c": 1.0, "g": 0.04}
+_CANDIDATES = ("biases", "linear", "full")  # "crossed" for "full" with few labels
 
 Precisions = dict[str, float]
 
@@ -78,7 +80,7 @@ def fit_spectral(
         return SpectralFit([full], [learned], 0.0, np.ones(1))
     strengths, intercept, weights = _weights(embeddings, labels, learned, seed)
     models, precisions = [], []
-    for structure, weight in zip(STRUCTURES, weights):
+    for structure, weight in zip(_CANDIDATES, weights):
         if weight <= _SMALLEST_WEIGHT:
             continue
         if structure == "full":
@@ -122,17 +124,27 @@ def _part(
 def _fit_full(
     embeddings: Embeddings, labels: Labels, precisions: Precisions | None, seed: int
 ) -> tuple[Bilinear, Precisions]:
-    """Fit the full structure by Adam; None learns the precisions."""
+    """Fit the full structure, exactly where it is convex; None learns precisions."""
     P, Q = embeddings.user, embeddings.item
-    part, compact, users, items = _part(P, Q, "full", labels)
-    if len(labels) < _SMALL:
-        n_steps = _N_STEPS_SMALL
-    elif precisions is not None:
-        n_steps = _N_STEPS_FOLD
+    # Precisions that were learned say which blocks there were to learn.
+    tiny = len(labels) < _TINY if precisions is None else "p" not in precisions
+    part, compact, users, items = _part(P, Q, "crossed" if tiny else "full", labels)
+    if not tiny:
+        n_steps = _n_steps(len(labels), in_fold=precisions is not None)
+        precisions = fit_bilinear(part, compact, precisions, n_steps=n_steps, seed=seed)
+    elif precisions is None:
+        precisions = learn_convex(part, compact, seed)
     else:
-        n_steps = _N_STEPS_LARGE if len(labels) >= _LARGE else _N_STEPS
-    precisions = fit_bilinear(part, compact, precisions, n_steps=n_steps, seed=seed)
+        fit_convex(part, compact, precisions)
     return expanded(part, P, Q, users, items), precisions
+
+
+def _n_steps(n_labels: int, *, in_fold: bool) -> int:
+    if n_labels < _SMALL:
+        return _N_STEPS_SMALL
+    if in_fold:
+        return _N_STEPS_FOLD
+    return _N_STEPS_LARGE if n_labels >= _LARGE else _N_STEPS
 
 
 def _convex_precisions(structure: str, strength: float) -> Precisions:
@@ -166,7 +178,7 @@ def _weights(
     folds = list(KFold(n_folds, shuffle=True, random_state=seed).split(labels.y))
     folds = folds if len(labels) < _ONE_FOLD else folds[:1]
     rows = labels[np.concatenate([test for _, test in folds])]
-    held_out: dict[str, list[np.ndarray]] = {structure: [] for structure in STRUCTURES}
+    held_out: dict[str, list[np.ndarray]] = {structure: [] for structure in _CANDIDATES}
     for train, test in folds:
         for structure, parts in held_out.items():
             models: Iterable[Bilinear]

@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder
 
-from sklearn_invlearn.spectral import Bilinear, Labels
+from sklearn_invlearn.spectral import Bilinear, Labels, fit_spectral
 from sklearn_invlearn.spectral._convex import fit_convex
 from sklearn_invlearn.spectral._training import penalty
 
@@ -81,3 +81,19 @@ def test_weights_are_repetitions(labels):
             user, item = torch.from_numpy(labels.user), torch.from_numpy(labels.item)
             scores.append(model(user, item).numpy())
     np.testing.assert_allclose(*scores, atol=1e-2)
+
+
+def test_tiny_data_is_fitted_exactly_and_not_by_chance(labels):
+    """Without p and q, torch's global seed has no say."""
+    exposed = np.stack([labels.user, labels.item])
+    logit = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        fit = fit_spectral(labels, exposed, (N_USERS, N_ITEMS), seed=0)
+        assert all("p" not in model.blocks for model in fit.models)
+        user, item = torch.from_numpy(labels.user), torch.from_numpy(labels.item)
+        with torch.no_grad():
+            logit.append(
+                sum(w * m(user, item) for w, m in zip(fit.weights, fit.models))
+            )
+    torch.testing.assert_close(*logit, rtol=0, atol=0)

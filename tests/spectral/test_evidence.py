@@ -31,6 +31,7 @@ def by_hand(model, u, i):
         z = z + model.a[0] @ P + model.c[0] @ Q + P @ torch.diag(model.g[0]) @ Q
         if "W" in model.blocks:
             z = z + P @ model.W @ Q + model.e.weight[u] @ Q + model.d.weight[i] @ P
+        if "p" in model.blocks:
             z = z + model.p.weight[u] @ model.q.weight[i]
     return z
 
