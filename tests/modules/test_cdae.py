@@ -231,7 +231,7 @@ def test_ranking_takes_a_product_unless_the_target_is_left_out(data):
         assert hasattr(est.net_.module_, "item_side") is not left_out
         _, proba = est.recommend(est.user_ids_[:5], 3, exclude_seen=False)
         for user, scores in zip(est.user_ids_[:5], proba):
-            every = est.decision_function([(user, i) for i in est.item_ids_])
+            every = est.predict_proba([(user, i) for i in est.item_ids_])[:, 1]
             np.testing.assert_allclose(scores, np.sort(every)[::-1][:3], rtol=1e-12)
         similar, _ = est.similar_items(est.item_ids_[0], 3)
         assert len(set(np.ravel(similar))) == 3
