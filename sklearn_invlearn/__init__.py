@@ -17,6 +17,7 @@ _HOMES = {
     "InverseDualLossRecommender": "._inverse_dual",
     "InverseGradientRecommender": "._inverse_gradient",
     "baselines": None,
+    "load": "._files",
     "datasets": None,
     "inspection": None,
     "losses": None,
@@ -33,6 +34,7 @@ __all__ = [
     "baselines",
     "datasets",
     "inspection",
+    "load",
     "losses",
     "metrics",
     "model_selection",
@@ -42,6 +44,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from ._cross_entropy import CrossEntropyRecommender
+    from ._files import load
     from ._inverse_dual import InverseDualLossRecommender
     from ._inverse_gradient import InverseGradientRecommender
 

@@ -16,9 +16,10 @@ from torch import nn
 
 from . import _inputs
 from ._annotation import AnnotationMixin
-from ._build import build_module, comes_fitted
+from ._build import blank_module, build_module, comes_fitted
 from ._encoding import PairEncoder
 from ._explanation import ExplanationMixin
+from ._files import SaveMixin
 from ._prediction import PredictionMixin
 from ._progress import CallbackSupportMixin, EpochBar, SklearnCallbacks, with_callbacks
 from ._ranking import RankingMixin
@@ -41,6 +42,7 @@ class BaseRecommender(
     RankingMixin,
     PredictionMixin,
     SeenItemsMixin,
+    SaveMixin,
     ClassifierMixin,
     BaseEstimator,
     metaclass=ABCMeta,
@@ -205,8 +207,7 @@ one, default=None
         with torch_threads(self.n_threads), torch_seed(seeds["weights"], device):
             module = build_module(
                 self.backbone,
-                shared={name: getattr(self, name) for name in _BACKBONE_PARAMETERS},
-                params=self.backbone_params or {},
+                **self._backbone_params(),
                 encoder=self._encoder,
                 pairs=pairs,
                 data=data,
@@ -231,6 +232,22 @@ one, default=None
         if not comes_fitted(self.backbone):
             return 50
         return 1 if self._draws_unlabeled else 0  # labels have been learned already
+
+    def _backbone_params(self) -> dict[str, Any]:
+        shared = {name: getattr(self, name) for name in _BACKBONE_PARAMETERS}
+        return {"shared": shared, "params": self.backbone_params or {}}
+
+    def _blank_module(
+        self, n_users: int, n_items: int, settings: dict[str, Any] | None
+    ) -> nn.Module:
+        """Build the backbone in these sizes, see :func:`blank_module`."""
+        return blank_module(
+            self.backbone,
+            **self._backbone_params(),
+            n_users=n_users,
+            n_items=n_items,
+            settings=settings,
+        )
 
     def _make_net(
         self, module: nn.Module, device: torch.device, seed: int, callbacks: list

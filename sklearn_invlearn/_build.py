@@ -60,10 +60,10 @@ def build_module(
             **sizes, labels=labels, exposed=exposed, seed=seed, **params
         )
     else:
-        named = signature(cls).parameters
         given = {**shared, "history": observed_positives(data)}
-        optional = {name: value for name, value in given.items() if name in named}
-        module = cls(**optional | params | sizes)
+        module = blank_module(
+            backbone, shared=given, params=params, settings=None, **sizes
+        )
         set_intercept(module, share)
     check_backbone(module, torch.device("cpu"))
     return module
@@ -80,6 +80,50 @@ def observed_positives(data: TrainingData) -> torch.Tensor:
     pairs = Pairs.joined(parts)
     assert pairs.y is not None
     return torch.stack([pairs.user, pairs.item])[:, pairs.y > 0].cpu()
+
+
+def blank_module(
+    backbone: str | type,
+    *,
+    shared: dict[str, Any],
+    params: dict[str, Any],
+    n_users: int,
+    n_items: int,
+    settings: dict[str, Any] | None,
+) -> nn.Module:
+    """Build a backbone of another size, or one whose weights are still to be read.
+
+    Parameters
+    ----------
+    settings : dict or None
+        Of a module that comes fitted, see :func:`module_settings`.
+    """
+    cls = backbone_class(backbone)
+    sizes = {"n_users": n_users, "n_items": n_items}
+    if settings is not None:
+        return cls.blank(**sizes, **settings)
+    named = signature(cls).parameters
+    optional = {name: value for name, value in shared.items() if name in named}
+    return cls(**optional | params | sizes)
+
+
+def module_settings(module: Any) -> dict[str, Any] | None:
+    """What a module that comes fitted is rebuilt from, beside sizes and weights.
+
+    Raises
+    ------
+    TypeError
+        If it does not say.
+    """
+    if not hasattr(module, "fitted"):
+        return None
+    if hasattr(module, "settings") and hasattr(type(module), "blank"):
+        return module.settings()
+    raise TypeError(
+        f"{type(module).__name__} comes fitted, and cannot be updated or read from a "
+        "file without a method settings() and a classmethod blank(n_users, n_items, "
+        "**settings) that returns a module of these sizes."
+    )
 
 
 def share_of_positives(data: TrainingData, n_negatives: int, batch_size: int) -> float:

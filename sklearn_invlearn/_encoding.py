@@ -54,6 +54,23 @@ class IdIndex:
         ids[:] = keys
         return ids
 
+    @property
+    def exact_ids(self) -> np.ndarray | list[Any]:
+        """Ids in order of their codes: int64 (len(self),), or a list as they came."""
+        return list(self._codes) if self._integers is None else self._integers
+
+    @classmethod
+    def from_exact_ids(cls, ids: np.ndarray | list[Any]) -> IdIndex:
+        """Return the index that has these `exact_ids`."""
+        index = cls()
+        if isinstance(ids, np.ndarray):
+            index._integers, index._sorter = ids, np.argsort(ids)
+        else:
+            index._integers, index._codes = None, {v: i for i, v in enumerate(ids, 1)}
+        if len(np.unique(ids) if isinstance(ids, np.ndarray) else index) != len(ids):
+            raise ValueError("an id occurs twice")
+        return index
+
     def extend(self, column: np.ndarray, *, name: str = "X") -> np.ndarray:
         """Learn the new ids of `column` and return the codes (n,) int64 of all."""
         integers = _as_integers(column) if self._integers is not None else None
@@ -129,6 +146,18 @@ class PairEncoder:
     def __init__(self) -> None:
         self.users = IdIndex()
         self.items = IdIndex()
+
+    def copy(self) -> PairEncoder:
+        """Return an encoder that can learn more without changing this one."""
+        return PairEncoder.from_exact_ids(self.users.exact_ids, self.items.exact_ids)
+
+    @classmethod
+    def from_exact_ids(cls, users: Any, items: Any) -> PairEncoder:
+        """Return the encoder whose indices have these `exact_ids`."""
+        encoder = cls()
+        encoder.users = IdIndex.from_exact_ids(users)
+        encoder.items = IdIndex.from_exact_ids(items)
+        return encoder
 
     @property
     def n_users(self) -> int:

@@ -51,7 +51,7 @@ def layers():
 LAYERS = layers()
 THIRD_PARTIES = {
     "joblib", "matplotlib", "narwhals", "numpy", "pandas", "polars", "pooch",
-    "pyarrow", "rich", "scipy", "skorch", "sklearn", "torch", "tqdm",
+    "pyarrow", "rich", "safetensors", "scipy", "skorch", "sklearn", "torch", "tqdm",
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -55,6 +55,36 @@ class SpectralExposure(nn.Module):
         """
         fit = fit_spectral(Labels(**labels), exposed, (n_users, n_items), seed)
         return cls(fit.models, fit.precisions, fit.intercept, fit.weights)
+
+    def settings(self) -> dict[str, Any]:
+        """What stays once the module is fitted, in plain values; see :meth:`blank`."""
+        models = [cast(Bilinear, model) for model in self.models]
+        return {
+            "structures": [model.structure for model in models],
+            "ranks": [model.rank for model in models],
+            "precisions": self.precisions,
+            "weights": self.weights,
+            "intercept": float(self.intercept),
+        }
+
+    @classmethod
+    def blank(
+        cls,
+        n_users: int,
+        n_items: int,
+        *,
+        structures: list[str],
+        ranks: list[int],
+        precisions: list[dict[str, float]],
+        weights: list[float],
+        intercept: float,
+    ) -> SpectralExposure:
+        """Build a module of other sizes with these :meth:`settings`, weights unset."""
+        models = []
+        for structure, r in zip(structures, ranks):
+            P, Q = np.zeros((2, max(n_users, n_items), r), dtype=np.float32)
+            models.append(Bilinear(P[:n_users], Q[:n_items], structure, base_rate=0.5))
+        return cls(models, precisions, intercept, np.array(weights))
 
     def forward(self, user: Tensor, item: Tensor) -> Tensor:
         """Codes (B,), (B,) -> logit (B,)."""

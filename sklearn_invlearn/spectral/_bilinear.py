@@ -125,6 +125,16 @@ class Bilinear(nn.Module):
             return bias, torch.cat([Q, self.d(item), self.q(item)], dim=-1)
         return bias, Q
 
+    @property
+    def structure(self) -> str:
+        """Which of the STRUCTURES this is."""
+        return next(s for s, blocks in STRUCTURES.items() if blocks == self.blocks)
+
+    @property
+    def rank(self) -> int:
+        """Length of the embeddings; 0 for biases alone."""
+        return self.P.embedding_dim if "a" in self.blocks else 0
+
     def block(self, name: str) -> Tensor:
         """Parameter of a block, whether it is a table or not."""
         value = getattr(self, name)
@@ -150,8 +160,7 @@ def expanded(
     users, items : ndarray of int64
         Rows that `part` knows; in the others only the embeddings speak.
     """
-    structure = next(s for s, blocks in STRUCTURES.items() if blocks == part.blocks)
-    whole = Bilinear(P, Q, structure, base_rate=0.5)
+    whole = Bilinear(P, Q, part.structure, base_rate=0.5)
     whole.mu.copy_(part.mu)
     for name in part.blocks:
         if name in ("a", "c", "g", "W"):

@@ -10,6 +10,7 @@ from ._inverse_dual import InverseDualLossNet
 from ._inverse_gradient import DIRECTIONS, InverseGradientNet
 from ._negative_sampling import NegativeSamplingNet, with_negatives
 from ._net import PairNet
+from ._optimizer_state import optimizer_state, set_optimizer_state
 from ._pairs import Pairs
 from ._unlabeled import (
     PoolSource,
@@ -34,5 +35,7 @@ __all__ = [
     "UnlabeledSource",
     "UnobservedPairs",
     "epoch_batches",
+    "optimizer_state",
+    "set_optimizer_state",
     "with_negatives",
 ]

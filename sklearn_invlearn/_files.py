@@ -1,0 +1,243 @@
+"""Save fitted recommenders to files, and load them, without pickle."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import torch
+from sklearn.utils.validation import check_is_fitted
+from skorch.history import History
+
+from . import _exact_json
+from ._build import module_settings
+from ._encoding import PairEncoder
+from ._file_format import Content, read, write
+from ._torch_state import resolve_device, torch_seed
+from .training import optimizer_state, set_optimizer_state
+
+_NOT_FITTED_STATE = ("net_", "_encoder", "_skl_callbacks")
+
+
+class SaveMixin:
+    """``save`` of a fitted recommender."""
+
+    if TYPE_CHECKING:
+        net_: Any
+        _encoder: PairEncoder
+
+    def save(self, path: str | os.PathLike, *, optimizer: bool = False) -> None:
+        """Write the fitted recommender to one file, to be read by `load`.
+
+        The file is in the safetensors format, with everything but the weights as JSON
+        inside. It holds no code, and to read it executes none. It is written beside
+        `path` first and then renamed: a write that fails leaves an old file as it was.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to; a file that is there is replaced.
+
+        optimizer : bool, default=False
+            Whether to keep the state of the optimiser (twice the size of the weights,
+            with Adam), so that `partial_fit` goes on as if it had never been saved.
+
+        Raises
+        ------
+        TypeError
+            If ids, classes or the history hold something that the file cannot
+            keep exactly, such as ids of a class of your own.
+        OSError
+            If the file cannot be written.
+
+        See Also
+        --------
+        sklearn_invlearn.load : Read the file.
+
+        Notes
+        -----
+        Kept are parameters, classes, ids (text, bytes, numbers, dates and tuples of
+        them), weights, history, and what `partial_fit` needs; predictions after
+        `load` are the same to the last bit. Not kept are parameters that are
+        objects, such as a backbone class of your own or `callbacks`, which are
+        given to `load` again; and callbacks set by ``set_callbacks``.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from sklearn_invlearn import CrossEntropyRecommender, load
+        >>> from sklearn_invlearn.datasets import make_sparse_feedback
+        >>> data = make_sparse_feedback(60, 40, n_exposures=1500, random_state=0)
+        >>> est = CrossEntropyRecommender(backbone="gmf").fit(data.X, data.y)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     est.save(f"{folder}/likes.safetensors")
+        ...     same = load(f"{folder}/likes.safetensors")
+        >>> bool((same.predict_proba(data.X) == est.predict_proba(data.X)).all())
+        True
+        """
+        check_is_fitted(self, "net_")
+        module = self.net_.module_
+        state = optimizer_state(self.net_) if optimizer else {}
+        content = Content(
+            type(self).__name__, _document(self), module.state_dict(), state
+        )
+        try:
+            write(path, content)
+        except _exact_json.NotExact as error:
+            raise TypeError(
+                f"A file cannot hold {error}. User ids, item ids and classes may be "
+                "text, bytes, bool, numbers, dates, Decimal, UUID or tuples of them, "
+                "and the history numbers and text. Give the ids another form, or use "
+                "pickle."
+            ) from error
+
+
+def _document(est: Any) -> dict[str, Any]:
+    params = est.get_params(deep=False)
+    known = {name: value for name, value in params.items() if _is_plain(value)}
+    fitted = {
+        name: value
+        for name, value in vars(est).items()
+        if name not in params and name not in _NOT_FITTED_STATE
+    }
+    return {
+        "params": known,
+        "objects": {n: repr(v) for n, v in params.items() if n not in known},
+        "fitted": fitted,
+        "users": est._encoder.users.exact_ids,
+        "items": est._encoder.items.exact_ids,
+        "settings": module_settings(est.net_.module_),
+        "history": [dict(row) for row in est.net_.history],
+        "n_labelled": est.net_.n_labelled_,
+    }
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        _exact_json.encode(value, {})
+    except _exact_json.NotExact:
+        return False
+    return True
+
+
+def load(path: str | os.PathLike, *, estimator: type | None = None, **params: Any):
+    """Read a recommender from a file that its ``save`` has written.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    estimator : type, default=None
+        The class of the recommender, if it is not one of this package.
+
+    **params
+        Constructor parameters to set instead of those in the file, such as
+        ``device="cpu"``; required for those that a file does not hold, such as
+        ``backbone=MyBackbone``.
+
+    Returns
+    -------
+    est : estimator
+        Fitted; predicts as the one that was saved. A model that was trained on a
+        GPU is read where there is none, too.
+
+    Raises
+    ------
+    ValueError
+        If the file is not one of this package, is not complete, comes from a newer
+        release with another format, or does not fit `params`.
+
+    See Also
+    --------
+    InverseGradientRecommender.save : Write the file; has an example.
+    """
+    content = read(path)
+    est = _unfitted(path, content, estimator, params)
+    try:
+        _restore(est, content)
+    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"What is in {path} does not fit backbone={est.backbone!r} with its "
+            f"parameters: {error}"
+        ) from error
+    return est
+
+
+def _unfitted(
+    path: Any, content: Content, estimator: type | None, params: dict[str, Any]
+) -> Any:
+    cls = _estimator_class(path, content.estimator, estimator)
+    document = content.document
+    missing = {n: r for n, r in document["objects"].items() if n not in params}
+    if missing:
+        listed = ", ".join(f"{name} (it was {was})" for name, was in missing.items())
+        example = ", ".join(f"{name}=..." for name in missing)
+        raise ValueError(
+            f"{path} does not hold the parameters {listed}: objects and classes of "
+            f"your own are not written to files. Pass them: load(path, {example})."
+        )
+    params = document["params"] | params
+    if "device" in params:
+        params["device"] = _device_here(params["device"])
+    try:
+        est = cls(**params)
+    except TypeError as error:
+        raise ValueError(
+            f"{path} does not fit {cls.__name__} of this release: {error}"
+        ) from error
+    est._validate_params()
+    return est
+
+
+def _estimator_class(path: Any, name: str, estimator: type | None) -> type:
+    if estimator is not None:
+        if estimator.__name__ == name and hasattr(estimator, "save"):
+            return estimator
+        raise ValueError(f"{path} holds a {name}, not a {estimator.__name__}.")
+    package = import_module(__package__)
+    if name in package.__all__:
+        cls = getattr(package, name)
+        if isinstance(cls, type) and issubclass(cls, SaveMixin):
+            return cls
+    raise ValueError(
+        f"{path} holds a {name}, which is no estimator of this release of "
+        f"sklearn_invlearn. If it is one of your own, pass it: load(path, "
+        f"estimator={name})."
+    )
+
+
+def _device_here(device: Any) -> Any:
+    try:
+        resolve_device(device)
+    except ValueError:
+        warnings.warn(
+            f"The recommender was on device={str(device)!r}, which is not available "
+            "here; it is loaded with device='cpu'.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return "cpu"
+    return device
+
+
+def _restore(est: Any, content: Content) -> None:
+    document = content.document
+    for name, value in document["fitted"].items():
+        setattr(est, name, value)
+    encoder = PairEncoder.from_exact_ids(document["users"], document["items"])
+    device = resolve_device(est.device)
+    with torch_seed(0, torch.device("cpu")):
+        sizes = encoder.n_users, encoder.n_items
+        module = est._blank_module(*sizes, document["settings"])
+    module.load_state_dict(content.module)
+    net = est._make_net(module, device, seed=0, callbacks=[])
+    net.initialize()
+    net.module_.eval()
+    net.history_ = History(document["history"])
+    net.n_labelled_ = document["n_labelled"]
+    set_optimizer_state(net, content.optimizer)
+    est._encoder = encoder
+    est.net_ = net
