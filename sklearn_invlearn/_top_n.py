@@ -19,6 +19,8 @@ from ._scoring import double_precision, score_pairs
 
 _BLOCK_CELLS = 4_194_304  # pairs scored at once: 32 MiB of logits
 _BLOCK_ROWS = 65_536
+_GROUP = 16
+_MANY_GROUPS = 4  # times n; with fewer, many of the best would share a group
 _EPSILON = np.finfo(np.float64).eps
 _SIDES = ("user_side", "item_side")
 
@@ -168,10 +170,25 @@ def _contenders(
     n_items = scores.shape[1]
     lowest = np.full(len(scores), np.finfo(np.float64).min)
     if n_best < n_items:
-        nth = np.partition(scores, n_items - n_best, axis=1)[:, n_items - n_best]
-        lowest = np.maximum(nth - slack, lowest)
-    rows, columns = np.nonzero(scores >= lowest[:, np.newaxis])
+        lowest = np.maximum(_at_most_nth_best(scores, n_best) - slack, lowest)
+    # Four times as fast as a nonzero of two dimensions.
+    rows, columns = divmod(np.flatnonzero(scores >= lowest[:, np.newaxis]), n_items)
     return rows, columns
+
+
+def _at_most_nth_best(scores: np.ndarray, n_best: int) -> np.ndarray:
+    """A score of each row that at least n of the row reach, shape (n_rows,).
+
+    The n-th best of the maxima of groups of columns, since n groups then have a
+    score as high; it is seldom less than the n-th best, and much faster to find.
+    """
+    n_groups = scores.shape[1] // _GROUP
+    if n_groups >= _MANY_GROUPS * n_best:
+        grouped = scores[:, : n_groups * _GROUP].reshape(-1, _GROUP, n_groups)
+        rest = scores[:, n_groups * _GROUP :]
+        scores = np.concatenate([grouped.max(axis=1), rest], axis=1)
+    nth = scores.shape[1] - n_best
+    return np.partition(scores, nth, axis=1)[:, nth]
 
 
 def _ranked(

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 from scipy.special import expit
 
 from sklearn_invlearn import CrossEntropyRecommender
@@ -161,6 +162,22 @@ def test_ties_go_by_the_order_of_the_items(backbone, data):
     backwards = items[::-1]
     ids, _ = est.recommend(users, 11, exclude_seen=False, candidates=backwards)
     assert (ids == backwards[:11]).all()
+
+
+@pytest.mark.parametrize("n_best", [1, 3, 15, 50, 200])
+def test_long_rows_are_ranked_like_a_sort(n_best):
+    rng = np.random.default_rng(0)
+    users = Side(rng.normal(size=20), rng.normal(size=(20, 3)))
+    items = Side(rng.normal(size=999), rng.normal(size=(999, 3)))
+    items.bias[500:510], items.vectors[500:510] = 3.0, items.vectors[500]
+    excluded = sparse.random_array((20, 999), density=0.3, rng=rng).tocsr() > 0
+    position, logit = best_products(users, items, n_best, excluded)
+    scores = users.bias[:, None] + items.bias + users.vectors @ items.vectors.T
+    scores[:, 500:510] = scores[:, [500]]  # tied to the last bit
+    scores[excluded.nonzero()] = -np.inf
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :n_best]
+    assert (position == order).all()
+    np.testing.assert_allclose(logit, np.take_along_axis(scores, order, 1), rtol=1e-12)
 
 
 @given(
