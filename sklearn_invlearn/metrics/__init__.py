@@ -10,6 +10,7 @@ AUC, log-loss and Brier score over all pairs use `sklearn.metrics`. Calibration:
 Nothing here needs torch.
 """
 
+from ._by_group import activity_groups, score_by_group
 from ._ece import ece_score
 from ._full_ranking import full_ranking_ndcg_score, full_ranking_recall_score
 from ._full_ranking_scorer import make_full_ranking_scorer
@@ -27,6 +28,7 @@ from ._scorers import (
 )
 
 __all__ = [
+    "activity_groups",
     "ece_score",
     "full_ranking_ndcg_score",
     "full_ranking_recall_score",
@@ -40,5 +42,6 @@ __all__ = [
     "ndcg_scorer",
     "recall_score",
     "recall_scorer",
+    "score_by_group",
     "weighted_gauc_scorer",
 ]

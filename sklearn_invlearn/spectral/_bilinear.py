@@ -108,11 +108,12 @@ class Bilinear(nn.Module):
         if "a" not in self.blocks:
             return bias, bias.new_zeros(len(user), 0)
         P = self.P(user)
-        bias, taste = bias + P @ self.a[0], P * self.g
+        vectors = [P * self.g]
         if "W" in self.blocks:
-            taste = taste + P @ self.W + self.e(user)
-            return bias, torch.cat([taste, P, self.p(user)], dim=-1)
-        return bias, taste
+            vectors = [vectors[0] + P @ self.W + self.e(user), P]
+        if "p" in self.blocks:
+            vectors.append(self.p(user))
+        return bias + P @ self.a[0], torch.cat(vectors, dim=-1)
 
     def item_side(self, item: Tensor) -> tuple[Tensor, Tensor]:
         """Codes (B,) -> bias (B,), vectors (B, d): the other half of z."""
@@ -120,10 +121,12 @@ class Bilinear(nn.Module):
         if "a" not in self.blocks:
             return bias, bias.new_zeros(len(item), 0)
         Q = self.Q(item)
-        bias = bias + Q @ self.c[0]
+        vectors = [Q]
         if "W" in self.blocks:
-            return bias, torch.cat([Q, self.d(item), self.q(item)], dim=-1)
-        return bias, Q
+            vectors.append(self.d(item))
+        if "p" in self.blocks:
+            vectors.append(self.q(item))
+        return bias + Q @ self.c[0], torch.cat(vectors, dim=-1)
 
     @property
     def structure(self) -> str:
