@@ -101,7 +101,7 @@ def score_by_group(
     users: Any,
     groups: Any,
     *,
-    metric: Callable[..., float] = gauc_score,
+    metric: Callable[..., float] | None = None,
     pos_label: Any = None,
 ) -> NDArray[Any]:
     """Evaluate each group of rows on its own.
@@ -120,8 +120,9 @@ def score_by_group(
     groups : array-like of shape (n_pairs,)
         Group of each pair. A user whose pairs are in several groups counts in each
         with those pairs.
-    metric : callable, default=gauc_score
-        ``metric(y_true, y_score, users) -> float``, with `y_true` as 0 and 1. For a
+    metric : callable, default=None
+        ``metric(y_true, y_score, users) -> float``, with `y_true` as 0 and 1. None is
+        `gauc_score`. For a
         metric without users, such as `sklearn.metrics.roc_auc_score`, pass
         ``lambda y, score, users: roc_auc_score(y, score)``.
     pos_label : int, float, bool or str, default=None
@@ -169,6 +170,7 @@ def score_by_group(
             "y_true, y_score, users and groups must have one entry per pair, but have "
             f"{lengths[0]}, {lengths[1]}, {lengths[2]} and {lengths[3]} entries."
         )
+    metric = gauc_score if metric is None else metric
     options = {}
     if "undefined" in signature(metric).parameters:
         options["undefined"] = np.nan
