@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from ..metrics._inputs import as_column, check_pairs, check_score
 from ._resampled_metrics import Floats, IntArray, Metric, get_metric
+from ._splitter import by_first_appearance
 
 _BLOCK_COUNTS = 4_000_000  # of (replicates, users) at a time
 
@@ -156,6 +157,7 @@ def paired_bootstrap(
     """
     chosen = get_metric(metric)
     positive, a, codes = check_pairs(y_true, score_a, users, pos_label)
+    codes = by_first_appearance(codes)  # one seed, one result, whatever the ids are
     b = check_score(as_column(score_b, "score_b"), "score_b")
     if len(b) != len(a):
         raise ValueError(

@@ -79,7 +79,11 @@ def id_codes(X: Any, column: int | str, what: str) -> IntArray:
 
 def first_seen_codes(values: NDArray[Any], name: str) -> IntArray:
     """Number the distinct values 0, 1, … by first appearance, whatever their type."""
-    codes = factorise(values, name)[0]
+    return by_first_appearance(factorise(values, name)[0])
+
+
+def by_first_appearance(codes: IntArray) -> IntArray:
+    """Renumber codes 0, 1, … such that the ones that come first are the smallest."""
     first = np.unique(codes, return_index=True)[1]
     return np.argsort(np.argsort(first))[codes]
 

@@ -1,0 +1,396 @@
+"""All methods with the same budget, the same rows, and the trivial baselines."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.utils import _safe_indexing
+from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils.parallel import Parallel, delayed
+from tqdm.auto import tqdm
+
+from ..metrics._columns import take_column
+from ..metrics._inputs import as_column, check_labels, factorise
+from ._comparison import Comparison
+from ._contenders import BASELINES, baselines
+from ._judge import TestRows, judge
+from ._resampled_metrics import IntArray, Metric, get_metric
+from ._run_cache import RunCache, key_of, table_hash
+from ._splitter import first_seen_codes
+from ._trials import Fold, Task, run
+from ._user_stratified import UserStratifiedKFold
+
+
+@validate_params(
+    {
+        "recommenders": [Mapping],
+        "param_distributions": [Mapping, None],
+        "n_trials": [Interval(Integral, 1, None, closed="left")],
+        "seeds": ["array-like"],
+        "validation": [
+            Interval(Real, 0, 1, closed="neither"),
+            Interval(Integral, 2, None, closed="left"),
+            "cv_object",
+        ],
+        "metrics": [list, tuple],
+        "select_by": [str, callable],
+        "reference": [str, None],
+        "n_boot": [Interval(Integral, 1, None, closed="left")],
+        "confidence_level": [Interval(Real, 0, 1, closed="neither")],
+        "user_column": [Integral, str],
+        "n_jobs": [Integral, None],
+        "progress": ["boolean", None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def compare_recommenders(
+    recommenders: Any,
+    X: Any,
+    y: Any,
+    *,
+    X_unlab: Any = None,
+    X_test: Any = None,
+    y_test: Any = None,
+    cv: Any = None,
+    param_distributions: Any = None,
+    n_trials: int = 10,
+    seeds: Any = (0, 1, 2),
+    validation: Any = 0.2,
+    metrics: Any = ("roc_auc", "gauc", "ndcg@10", "log_loss"),
+    select_by: Any = "roc_auc",
+    reference: str | None = None,
+    n_boot: int = 1000,
+    confidence_level: float = 0.95,
+    user_column: int | str = 0,
+    n_jobs: int | None = None,
+    cache: Any = None,
+    progress: bool | None = None,
+) -> Comparison:
+    """Compare recommenders with equal budgets, and with the trivial baselines.
+
+    For every method, test split and seed:
+
+    1. part of the labelled rows is set aside for validation, the same for all
+       methods;
+    2. `n_trials` settings are drawn and trained on the rest, and the best on the
+       validation rows is chosen. Test rows have no part in that;
+    3. the method is trained on all labelled rows with this setting, and scores the test
+       rows.
+
+    Three baselines are always among the methods: the share of positive labels of the
+    item, biases only, and logistic regression on one-hot ids. Differences to the
+    reference come with a bootstrap over the test users.
+
+    Parameters
+    ----------
+    recommenders : dict of str to estimator
+        Binary classifiers of (user, item) pairs by name. Whatever `random_state` they
+        have is set to the seed.
+    X : array-like, DataFrame or list of rows of shape (n, n_columns)
+        Labelled pairs: user id in the first column, item id in the second.
+    y : array-like of shape (n,)
+        Labels of two classes; the larger one is positive.
+    X_unlab : array-like or DataFrame of shape (m, n_columns), or tuple of them, \
+            default=None
+        Exposures without feedback, for the methods whose `fit` takes them.
+    X_test : array-like, DataFrame or list of rows of shape (n_test, n_columns), \
+            default=None
+        Pairs to report on. Either this or `cv`.
+    y_test : array-like of shape (n_test,), default=None
+        Their labels.
+    cv : int, splitter or iterable, default=None
+        Test splits of X instead of test rows: a number of folds for
+        :class:`UserStratifiedKFold`, a splitter, or pairs of positions.
+    param_distributions : dict of str to dict, default=None
+        For each method that has something to tune: parameters and the lists or
+        distributions to draw from, as in `RandomizedSearchCV`. A method without an
+        entry has one trial, of its parameters as they are.
+    n_trials : int, default=10
+        Settings tried for each method, split and seed. A grid with fewer is tried as a
+        whole.
+    seeds : sequence of int, default=(0, 1, 2)
+        Seeds of validation split, settings drawn and training.
+    validation : float, int or splitter, default=0.2
+        How to validate a setting: on a stratified share of the labelled rows, in a
+        number of folds, or by a splitter.
+    metrics : sequence of str or callable, \
+            default=("roc_auc", "gauc", "ndcg@10", "log_loss")
+        What to report; see :func:`paired_bootstrap`. The first orders the table.
+    select_by : str or callable, default="roc_auc"
+        Metric that chooses the setting.
+    reference : str, default=None
+        The method that the others are compared with. None takes the baseline with
+        the best validation score: the choice does not look at the test rows either.
+    n_boot : int, default=1000
+        Resamples of the test users.
+    confidence_level : float, default=0.95
+        Of the intervals.
+    user_column : int or str, default=0
+        Position of the users in X, or their name if X is a DataFrame.
+    n_jobs : int, default=None
+        Processes; a run of one method on one split with one seed is a job. The
+        results do not depend on it.
+    cache : str or path, default=None
+        File of JSON lines in which finished runs are kept. Called again with the same
+        data and settings, the function only does what is missing. A run is done again
+        when anything that it depends on changes, this version of the package included.
+    progress : bool, default=None
+        Whether to show a bar over the runs; None shows it unless this is a worker
+        process or thread.
+
+    Returns
+    -------
+    Comparison
+        Printed, a table; ``to_frame()``, ``plot()``, ``differences``, ``runs``.
+
+    Raises
+    ------
+    ValueError
+        If a method has the name of a baseline, neither or both of test rows and `cv`
+        are given, or a metric is undefined on test or validation rows. All of this is
+        found out before anything is trained.
+    TypeError
+        For a metric of probabilities and a method without them.
+
+    Warns
+    -----
+    UserWarning
+        If some trials of a method fail, as they do where a learning rate is too
+        large. If all fail, the error is raised.
+
+    See Also
+    --------
+    paired_bootstrap : The comparison of two models alone.
+
+    Notes
+    -----
+    The intervals speak of other users, given the trained models; the deviation over
+    seeds says what training adds. With many methods, the best of them looks better than
+    it is: treat a single interval that just excludes zero with care.
+
+    Examples
+    --------
+    >>> from sklearn_invlearn import CrossEntropyRecommender
+    >>> from sklearn_invlearn.datasets import make_sparse_feedback
+    >>> from sklearn_invlearn.model_selection import compare_recommenders
+    >>> data = make_sparse_feedback(60, 40, n_exposures=1500, random_state=0)
+    >>> gmf = CrossEntropyRecommender(backbone="gmf", n_factors=4, max_epochs=5)
+    >>> found = compare_recommenders(
+    ...     {"GMF": gmf},
+    ...     data.X,
+    ...     data.y,
+    ...     X_unlab=data.X_unlab,
+    ...     X_test=data.X_test,
+    ...     y_test=data.y_test,
+    ...     param_distributions={"GMF": {"gamma": [0.01, 0.1]}},
+    ...     n_trials=2,
+    ...     seeds=[0],
+    ...     n_boot=100,
+    ...     progress=False,
+    ... )
+    >>> len(found.methods), found.differences["GMF", "roc_auc"].low < 0.1
+    (4, True)
+    """
+    chosen = [get_metric(metric) for metric in metrics]
+    selector = get_metric(select_by)
+    y_array = as_column(y, "y")
+    contenders = _contenders(recommenders, param_distributions, len(y_array))
+    if reference is not None and reference not in contenders:
+        raise ValueError(
+            f"reference={reference!r} is not a method; there are {list(contenders)}."
+        )
+    needs_proba = any(metric.needs_proba for metric in chosen)
+    _check_contenders(contenders, needs_proba or selector.needs_proba)
+    folds, tests = _folds(X, y_array, X_test, y_test, cv, user_column, chosen)
+    tasks = {}
+    data = [table_hash(table) for table in (X, X_test)]
+    pools = X_unlab if isinstance(X_unlab, tuple) else (X_unlab,)
+    data += [table_hash(pool) for pool in pools]
+    for split, fold in enumerate(folds):
+        users = factorise(take_column(fold.X, user_column), "The users of X")[0]
+        for seed in _check_seeds(seeds):
+            inner = _inner_splits(fold, users, validation, seed, selector)
+            for method, (estimator, distributions) in contenders.items():
+                task = Task(
+                    method, split, seed, estimator, distributions, n_trials, fold,
+                    X_unlab, users, inner, selector, needs_proba,
+                )  # fmt: skip
+                key = key_of(
+                    data, fold.y, tests[split].rows, inner, method, split, seed,
+                    estimator, distributions, n_trials, selector.name, needs_proba,
+                    user_column, _version(),
+                )  # fmt: skip
+                tasks[key] = task
+    runs = _run_all(tasks, RunCache(cache), n_jobs, progress)
+    return judge(
+        runs, tests, chosen, reference, selector, n_boot, confidence_level, n_trials
+    )
+
+
+def _contenders(
+    recommenders: Any, distributions: Any, n_labelled: int
+) -> dict[str, tuple[Any, dict[str, Any]]]:
+    distributions = dict(distributions or {})
+    strangers = set(distributions) - set(recommenders)
+    if strangers:
+        raise ValueError(
+            f"param_distributions has entries for {sorted(strangers)}, which are not "
+            f"among the recommenders {list(recommenders)}."
+        )
+    taken = set(recommenders) & set(BASELINES)
+    if taken:
+        raise ValueError(
+            f"{sorted(taken)} are names of baselines, which are always compared. Give "
+            "your method another name."
+        )
+    own = {
+        name: (est, distributions.get(name, {})) for name, est in recommenders.items()
+    }
+    return own | baselines(n_labelled)
+
+
+def _check_contenders(contenders: dict[str, Any], needs_proba: bool) -> None:
+    for name, (estimator, _) in contenders.items():
+        if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
+            raise TypeError(
+                f"{name!r} is no estimator, but {type(estimator).__name__}."
+            )
+        if needs_proba and not hasattr(estimator, "predict_proba"):
+            raise TypeError(
+                f"{name!r} has no predict_proba, which the metrics log_loss and brier "
+                "need. Calibrate it, or leave these metrics out."
+            )
+
+
+def _check_seeds(seeds: Any) -> list[int]:
+    found = [int(seed) for seed in seeds]
+    if not found or len(set(found)) < len(found):
+        raise ValueError(
+            f"seeds must be different integers, at least one; got {found}."
+        )
+    return found
+
+
+def _folds(
+    X: Any,
+    y: NDArray[Any],
+    X_test: Any,
+    y_test: Any,
+    cv: Any,
+    user_column: int | str,
+    metrics: list[Metric],
+) -> tuple[list[Fold], list[TestRows]]:
+    """Return training rows and test rows of every split."""
+    if (cv is None) == (X_test is None) or (X_test is None) != (y_test is None):
+        raise ValueError("Pass either X_test and y_test, or cv.")
+    labels = np.unique(y) if y.dtype != object else np.array(sorted(set(y.tolist())))
+    if len(labels) != 2:
+        raise ValueError(f"y must have two labels, got {labels[:5].tolist()}.")
+    parts: list[tuple[Any, NDArray[Any], Any, NDArray[Any], Any]] = []
+    if cv is None:
+        y_test = as_column(y_test, "y_test")
+        if not set(y_test.tolist()) <= set(labels.tolist()):
+            raise ValueError(f"y_test has labels that y has not: {labels.tolist()}.")
+        parts = [(X, y, X_test, y_test, None)]
+    else:
+        if isinstance(cv, Integral):
+            cv = UserStratifiedKFold(
+                int(cv), shuffle=True, random_state=0, user_column=user_column
+            )
+        splits: Iterable = cv.split(X, y) if hasattr(cv, "split") else cv
+        parts = [
+            (_safe_indexing(X, a), y[a], _safe_indexing(X, b), y[b], np.asarray(b))
+            for a, b in splits
+        ]
+    ids = [take_column(part[2], user_column).tolist() for part in parts]
+    everyone = np.fromiter((user for part in ids for user in part), dtype=object)
+    codes = first_seen_codes(everyone, "The users of the test rows")
+    bounds = np.cumsum([0, *map(len, ids)])
+    folds, tests = [], []
+    for k, (X_a, y_a, X_b, y_b, rows) in enumerate(parts):
+        test = TestRows(y_b == labels[1], codes[bounds[k] : bounds[k + 1]], rows)
+        for metric in metrics:
+            _require_defined(metric, test.positive, test.users, f"the test rows ({k})")
+        folds.append(Fold(X_a, y_a, X_b))
+        tests.append(test)
+    return folds, tests
+
+
+def _require_defined(
+    metric: Metric, positive: Any, users: IntArray, where: str
+) -> None:
+    flat = np.full(len(positive), 0.5)
+    try:
+        value = metric.value(positive, flat, factorise(users, "users")[0])
+    except ValueError:
+        value = np.nan
+    if np.isnan(value):
+        raise ValueError(
+            f"{metric.name} is undefined on {where}: they have one class only, or no "
+            "user has both. Use more rows there, or another metric."
+        )
+
+
+def _inner_splits(
+    fold: Fold, users: IntArray, validation: Any, seed: int, selector: Metric
+) -> list[tuple[IntArray, IntArray]]:
+    if isinstance(validation, Integral):
+        validation = UserStratifiedKFold(
+            int(validation), shuffle=True, random_state=seed
+        )
+        splits = list(validation.split(np.column_stack([users, users]), fold.y))
+    elif isinstance(validation, Real):
+        share = StratifiedShuffleSplit(1, test_size=validation, random_state=seed)
+        splits = list(share.split(fold.y, fold.y.astype(str)))
+    else:
+        splits = list(
+            validation.split(fold.X, fold.y)
+            if hasattr(validation, "split")
+            else validation
+        )
+    for _, valid in splits:
+        positive = check_labels(fold.y)[valid]
+        _require_defined(selector, positive, users[valid], "the validation rows")
+    return splits
+
+
+def _run_all(
+    tasks: dict[str, Task], cache: RunCache, n_jobs: int | None, progress: bool | None
+) -> list[dict[str, Any]]:
+    """Do what the cache does not have; return all runs in the order of the tasks."""
+    if progress is None:
+        progress = (
+            multiprocessing.current_process().name == "MainProcess"
+            and threading.current_thread() is threading.main_thread()
+        )
+    missing = {key: task for key, task in tasks.items() if key not in cache.runs}
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    with tqdm(
+        total=len(tasks),
+        initial=len(tasks) - len(missing),
+        desc="comparison",
+        unit="run",
+        disable=not progress,
+    ) as bar:
+        done = parallel(delayed(_keyed)(key, task) for key, task in missing.items())
+        for key, result in done:
+            cache.add(key, result)
+            bar.set_postfix_str(f"{result['method']} {result['validation']:.4f}")
+            bar.update()
+    return [cache.runs[key] for key in tasks]
+
+
+def _version() -> str:
+    return import_module(__name__.partition(".")[0]).__version__
+
+
+def _keyed(key: str, task: Task) -> tuple[str, dict[str, Any]]:
+    return key, run(task)
