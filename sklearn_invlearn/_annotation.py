@@ -10,6 +10,7 @@ from scipy.special import expit
 
 from ._columns import id_columns
 from ._frames import beside_ids
+from ._inputs import check_band
 from .losses import annotation_proba
 
 _BLOCK_ROWS = 1_048_576
@@ -76,7 +77,7 @@ class AnnotationMixin:
         >>> frame[["user", "item", "label"]].values.tolist()
         [['bob', 'rum', 0], ['eve', 'tea', 1]]
         """
-        low, high = _check_band(abstain)
+        low, high = check_band(abstain)
         if abstain is not None and not return_frame:
             raise ValueError(
                 "abstain needs return_frame=True: the array that annotate returns "
@@ -105,20 +106,3 @@ def _weight(logit: np.ndarray) -> np.ndarray:
         block = slice(start, start + _BLOCK_ROWS)
         w1[block] = annotation_proba(torch.from_numpy(logit[block])).numpy()
     return w1
-
-
-def _check_band(abstain: Any) -> tuple[float, float]:
-    if abstain is None:
-        return 0.5, 0.5
-    try:
-        low, high = map(float, abstain)
-        is_band = 0 <= low <= high <= 1
-    except (TypeError, ValueError):
-        is_band = False
-    if not is_band:
-        raise ValueError(
-            f"abstain={abstain!r} is no band: pass (low, high) with 0 <= low <= high "
-            "<= 1, such as (0.3, 0.7); pairs with a probability between them get no "
-            "label."
-        )
-    return low, high

@@ -261,6 +261,24 @@ def refuse_unknown(what: str, column: np.ndarray, codes: np.ndarray) -> None:
         )
 
 
+def check_band(abstain: Any) -> tuple[float, float]:
+    """Check a band (low, high) of probabilities that get no label; None is empty."""
+    if abstain is None:
+        return 0.5, 0.5
+    try:
+        low, high = map(float, abstain)
+        is_band = 0 <= low <= high <= 1
+    except (TypeError, ValueError):
+        is_band = False
+    if not is_band:
+        raise ValueError(
+            f"abstain={abstain!r} is no band: pass (low, high) with 0 <= low <= high "
+            "<= 1, such as (0.3, 0.7); pairs with a probability between them get no "
+            "label."
+        )
+    return low, high
+
+
 def _warn_if_cut_into_folds(table: Any, X: Any, name: str) -> None:
     """Warn about a table that cross-validation tools take for rows of X.
 

@@ -7,17 +7,23 @@ sklearn-invlearn[plot]``).
 """
 
 from ._annotation_display import AnnotationDisplay
+from ._annotation_report import AnnotationReport, annotation_report
 from ._direction_display import DirectionDisplay
 from ._drops_display import DropsDisplay
 from ._groups_display import GroupsDisplay
 from ._loss_path_display import LossPathDisplay
 from ._sensitivity_display import SensitivityDisplay
+from ._trace_verdict import TraceVerdict, trace_verdict
 
 __all__ = [
     "AnnotationDisplay",
+    "AnnotationReport",
     "DirectionDisplay",
     "DropsDisplay",
     "GroupsDisplay",
     "LossPathDisplay",
     "SensitivityDisplay",
+    "TraceVerdict",
+    "annotation_report",
+    "trace_verdict",
 ]

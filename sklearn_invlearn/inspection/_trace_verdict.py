@@ -1,0 +1,153 @@
+"""The trace of inverse gradient in words: is α too large, too small, or neither?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_DIRECTIONS = ("direct", "pass", "inverse")
+# Losses are float32: below this, relative to the loss, a difference is rounding.
+_ROUNDING = 8 * float(np.finfo(np.float32).eps)
+_NO_EFFECT = 0.01  # what all steps together might change of the loss
+_DOMINATES = 0.5
+_FEW_DIRECT = 0.2
+_NOT_FINITE = 0.01
+
+
+@dataclass(frozen=True)
+class TraceVerdict:
+    """What a trace says about α; made by `trace_verdict`.
+
+    Attributes
+    ----------
+    verdict : str
+        "too small", "too large", "disagreement", "balanced" or "no steps".
+
+    text : str
+        The same in words, with the figures, and what to do; also what `print` shows.
+
+    shares : dict of str to float
+        Share of the steps that went "direct", "pass" and "inverse".
+
+    change : float
+        Median over the steps of the larger change of the training-test loss by a
+        probe step, as a fraction of the loss; NaN without steps.
+    """
+
+    verdict: str
+    text: str
+    shares: dict[str, float]
+    change: float
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def trace_verdict(trace: np.ndarray) -> TraceVerdict:
+    r"""Say in plain words what the trace of inverse gradient shows.
+
+    To second order a step of size α changes the training-test loss by
+    :math:`\mp \alpha s + \alpha^2 c`. Where α is too large, the second term decides:
+    both ways are worse than staying, and *pass* is chosen. Where it is too small,
+    the three losses differ by rounding, and the choice between them means nothing.
+
+    Parameters
+    ----------
+    trace : structured ndarray of shape (n_steps,)
+        ``trace_`` of a fitted `InverseGradientRecommender`.
+
+    Returns
+    -------
+    verdict : TraceVerdict
+        - "too large": at least half of the steps are passes; or four in five are
+          passes or inverse, with a fifth of passes; or losses are not finite.
+        - "too small": the typical difference of the losses is rounding (or none),
+          or all steps together cannot change the loss by 1 %.
+        - "disagreement": most steps are inverse. Held-out labels contradict the
+          model's own annotations.
+        - "balanced": none of these.
+        - "no steps": the trace is empty.
+
+    See Also
+    --------
+    DirectionDisplay : The trace as a picture.
+
+    Examples
+    --------
+    >>> from sklearn_invlearn import InverseGradientRecommender
+    >>> from sklearn_invlearn.datasets import make_sparse_feedback
+    >>> from sklearn_invlearn.inspection import trace_verdict
+    >>> data = make_sparse_feedback(60, 40, n_exposures=1500, random_state=0)
+    >>> est = InverseGradientRecommender(backbone="gmf", alpha=1e4, random_state=0)
+    >>> est = est.fit(data.X, data.y, X_unlab=(data.X_unlab,))
+    >>> trace_verdict(est.trace_).verdict
+    'too large'
+    """
+    if not len(trace):
+        text = (
+            "No unlabeled step was taken. The usual cause is max_epochs=0, or no "
+            "unlabeled pairs."
+        )
+        return TraceVerdict("no steps", text, dict.fromkeys(_DIRECTIONS, 0.0), np.nan)
+    shares = {name: float(np.mean(trace["direction"] == name)) for name in _DIRECTIONS}
+    losses = np.stack([trace[f"loss_{name}"] for name in _DIRECTIONS])
+    finite = np.isfinite(losses).all(axis=0)
+    change = _typical_change(losses[:, finite])
+    verdict, advice = _judge(shares, change, len(trace), float(finite.mean()))
+    text = (
+        f"{len(trace)} unlabeled steps: {shares['direct']:.0%} direct, "
+        f"{shares['pass']:.0%} pass, {shares['inverse']:.0%} inverse; a step changes "
+        f"the training-test loss by {change:.1g} of it. {advice}"
+    )
+    return TraceVerdict(verdict, text, shares, change)
+
+
+def _typical_change(losses: np.ndarray) -> float:
+    """Median of the larger relative change, of losses (3, n): direct, pass, inverse."""
+    if not losses.shape[1]:
+        return np.nan
+    direct, stay, inverse = losses
+    largest = np.maximum(np.abs(direct - stay), np.abs(inverse - stay))
+    smallest = np.finfo(np.float64).tiny
+    return float(np.median(largest / np.maximum(np.abs(stay), smallest)))
+
+
+def _judge(
+    shares: dict[str, float], change: float, n_steps: int, finite: float
+) -> tuple[str, str]:
+    if 1 - finite > _NOT_FINITE:
+        return "too large", (
+            f"α is far too large: in {1 - finite:.0%} of the steps a loss is not "
+            "finite. Try a hundredth of it."
+        )
+    if change <= _ROUNDING:
+        return "too small", (
+            "α is too small: the three losses are equal but for rounding, so the "
+            "directions mean nothing and unlabeled pairs have no effect. Try α a "
+            "hundred to ten thousand times as large, or probe='sign'."
+        )
+    if change * n_steps < _NO_EFFECT:
+        return "too small", (
+            "α is too small: the directions are real, but all steps together cannot "
+            "change the loss by 1 %, so unlabeled pairs have next to no effect. Try "
+            "ten or a hundred times as large an α."
+        )
+    not_direct = shares["pass"] + shares["inverse"]
+    crowded = not_direct >= 1 - _FEW_DIRECT and shares["pass"] >= _FEW_DIRECT
+    if shares["pass"] >= _DOMINATES or crowded:
+        return "too large", (
+            "α is too large: a step in either direction overshoots, and most are not "
+            "taken or undone. Try a tenth of it."
+        )
+    if shares["inverse"] > _DOMINATES:
+        return "disagreement", (
+            "Held-out labels contradict the model's own annotations most of the time. "
+            "Try a smaller α first, then fewer epochs or more regularisation; if it "
+            "stays so, unlabeled pairs mislead here: compare with "
+            "CrossEntropyRecommender."
+        )
+    return "balanced", (
+        "α is in a useful range. Whether unlabeled pairs help is for a validation "
+        "score to say: compare with CrossEntropyRecommender."
+    )
