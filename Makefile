@@ -6,10 +6,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup quickstart test lint types unit format clean
+.PHONY: help setup quickstart gallery test lint types unit format clean
 
 help:
 	@echo "make quickstart   the main job on generated data: a table and a picture"
+	@echo "make gallery      run the numbered examples, write docs/gallery.md"
 	@echo "make test         lint, types, tests"
 	@echo "make format       let ruff rewrite what it can"
 	@echo "make clean        remove the environment and all caches"
@@ -23,6 +24,9 @@ $(STAMP): pyproject.toml constraints/development.txt
 
 quickstart: setup
 	$(BIN)/python examples/quickstart.py
+
+gallery: setup
+	OMP_NUM_THREADS=1 $(BIN)/python examples/gallery/build.py
 
 test: lint types unit
 
