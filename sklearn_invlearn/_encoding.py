@@ -56,15 +56,16 @@ class IdIndex:
 
     @property
     def exact_ids(self) -> np.ndarray | list[Any]:
-        """Ids in order of their codes: int64 (len(self),), or a list as they came."""
-        return list(self._codes) if self._integers is None else self._integers
+        """Ids in order of their codes: numbers (len(self),), or a list as they came."""
+        return list(self._codes) if self._integers is None else self.ids
 
     @classmethod
     def from_exact_ids(cls, ids: np.ndarray | list[Any]) -> IdIndex:
         """Return the index that has these `exact_ids`."""
         index = cls()
         if isinstance(ids, np.ndarray):
-            index._integers, index._sorter = ids, np.argsort(ids)
+            index._integers, index._dtype = ids.astype(np.int64), ids.dtype
+            index._sorter = np.argsort(index._integers)
         else:
             index._integers, index._codes = None, {v: i for i, v in enumerate(ids, 1)}
         if len(np.unique(ids) if isinstance(ids, np.ndarray) else index) != len(ids):
@@ -185,6 +186,7 @@ class PairEncoder:
 
 
 def _common_dtype(known: np.dtype | None, new: np.dtype) -> np.dtype:
+    new = new.newbyteorder("=") if new.itemsize <= 8 else np.dtype(np.float64)
     if known is None or known == new:
         return new
     if known.kind != new.kind:

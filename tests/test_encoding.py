@@ -110,6 +110,32 @@ def test_a_lookup_of_strings_leaves_an_index_of_integers_alone():
     assert index.ids.dtype == np.int64
 
 
+@pytest.mark.parametrize(
+    ("dtypes", "expected"),
+    [
+        (["int8"], "int8"),
+        (["uint32"], "uint32"),
+        (["float64"], "float64"),
+        ([">i4"], "int32"),
+        (["longdouble"], "float64"),
+        (["int16", "int32", "int8"], "int32"),
+        (["uint64", "int64"], "int64"),
+        (["int32", "float32"], "int64"),
+        (["float32", "int32", "float32"], "int64"),
+        ([], "int64"),
+    ],
+)
+def test_numbers_keep_their_dtype(dtypes, expected):
+    index = IdIndex()
+    for start, dtype in enumerate(dtypes):
+        index.extend(np.array([start, start + 1], dtype=dtype))
+    assert index.ids.dtype == np.dtype(expected)
+    assert index.ids.tolist() == list(range(len(dtypes) + 1 if dtypes else 0))
+    same = IdIndex.from_exact_ids(index.exact_ids)
+    assert same.ids.dtype == index.ids.dtype
+    assert same.lookup(np.arange(9)).tolist() == index.lookup(np.arange(9)).tolist()
+
+
 def test_equal_numbers_of_any_type_are_one_id():
     index = IdIndex()
     values = [1, 1.0, True, np.int8(1), np.uint64(1), Decimal(1), Fraction(1), "1"]

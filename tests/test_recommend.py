@@ -1,5 +1,7 @@
 """Top-N lists against a full sort of all scores."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from scipy.special import expit
 
-from sklearn_invlearn import CrossEntropyRecommender
+from sklearn_invlearn import CrossEntropyRecommender, load
 from sklearn_invlearn._top_n import Side, best_products, is_product
 from sklearn_invlearn.modules import BACKBONES
 
@@ -254,6 +256,19 @@ def test_numbers_come_out_as_they_came_in(dtype, data):
         est.user_ids_[:2], 3, candidates=candidates, exclude_seen=False
     )
     assert ids.dtype == np.int16
+
+
+def test_dtypes_survive_files_and_pickles(data, tmp_path):
+    est = CrossEntropyRecommender(backbone="gmf", max_epochs=1)
+    est.fit(data.X.astype(np.int32), data.y)
+    est.save(tmp_path / "model")
+    ids, scores = est.recommend(est.user_ids_, 4)
+    for same in (load(tmp_path / "model"), pickle.loads(pickle.dumps(est))):
+        same_ids, same_scores = same.recommend(est.user_ids_, 4)
+        assert same_ids.dtype == ids.dtype == np.int32
+        assert (same_ids == ids).all()
+        assert (same_scores == scores).all()
+        assert same.class_count_.tolist() == est.class_count_.tolist()
 
 
 def test_strings_and_other_ids_come_out_as_they_came_in(data):
