@@ -27,9 +27,13 @@ from ._seen_items import SeenItemsMixin, incidence
 from ._torch_state import resolve_device, torch_seed, torch_threads
 from ._training_data import SAMPLING, EncodedPairs, encode, training_data
 from .modules import BACKBONES, fill_unknown_rows
-from .training import PairNet, TrainingData
+from .training import PairNet, RowwiseAdam, RowwiseSGD, TrainingData
 
-_OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+_OPTIMIZERS = {
+    "adam": RowwiseAdam,
+    "dense_adam": torch.optim.Adam,
+    "sgd": RowwiseSGD,
+}
 _BACKBONE_PARAMETERS = ("n_factors", "user_bias", "item_bias")
 _ENOUGH_TO_HOLD_OUT = 10_000  # as in scikit-learn's histogram gradient boosting
 _SEEDS = ("weights", "shuffle", "validation", "held_out", "unlabeled")

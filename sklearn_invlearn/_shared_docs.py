@@ -44,11 +44,16 @@ _SHARED_PARAMETERS = """\
         Learning rate γ on labelled pairs.
 
     weight_decay : float, default=0.0
-        L2 penalty, as the optimiser understands it.
+        L2 penalty, as the optimiser understands it: "adam" and "sgd" apply it to the
+        rows of users and items that a batch touches.
 
-    optimizer : {"adam", "sgd"} or torch optimizer class, default="adam"
+    optimizer : {"adam", "dense_adam", "sgd"} or torch optimizer class, default="adam"
         What turns a gradient into a step of size `gamma`. The update of
-        Algorithm 1 as printed is "sgd"; the papers train with "adam".
+        Algorithm 1 as printed is "sgd"; the papers train with Adam. "adam" updates
+        only the rows of users and items that a batch touches, so that the cost of an
+        epoch does not grow with the number of users; "dense_adam" is
+        `torch.optim.Adam`, which also moves all other rows, by the momentum they have
+        left. Row 0 of the package's tables, that of unknown ids, moves under neither.
 
     max_epochs : int, default=None
         Passes over the labelled pairs. None is 50 for backbones that start from

@@ -8,13 +8,25 @@ user and what is known of the item decides (and the other way round).
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 EMBEDDING_STD = 0.01  # He et al., Neural Collaborative Filtering, WWW 2017
 
 
 class FactorTable(nn.Embedding):
-    """Embedding of `n_rows` × `n_factors`, drawn from N(0, 0.01²), row 0 zero."""
+    """Embedding of `n_rows` × `n_factors`, drawn from N(0, 0.01²), row 0 zero.
+
+    Attributes
+    ----------
+    unknown_row : int
+        0. An optimiser that updates rows leaves it alone.
+    sparse : bool
+        Whether the gradient is sparse: one row per lookup, row 0 included. Set for
+        such optimisers; otherwise the gradient is dense, with zeros in row 0.
+    """
+
+    unknown_row = 0
 
     def __init__(self, n_rows: int, n_factors: int) -> None:
         super().__init__(n_rows, n_factors, padding_idx=0)
@@ -23,17 +35,25 @@ class FactorTable(nn.Embedding):
         nn.init.normal_(self.weight, std=EMBEDDING_STD)
         self._fill_padding_idx_with_zero()
 
+    def forward(self, input: Tensor) -> Tensor:
+        """Codes (B,) -> rows (B, n_factors)."""
+        if self.sparse:
+            # With padding_idx, torch would count the unknown ids on the host.
+            return F.embedding(input, self.weight, sparse=True)
+        return super().forward(input)
 
-class BiasTable(nn.Embedding):
+
+class BiasTable(FactorTable):
     """One number per row, zero at the start; the output has no factor axis."""
 
     def __init__(self, n_rows: int) -> None:
-        super().__init__(n_rows, 1, padding_idx=0)
+        super().__init__(n_rows, 1)
 
     def reset_parameters(self) -> None:
         nn.init.zeros_(self.weight)
 
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
+    def forward(self, input: Tensor) -> Tensor:
+        """Codes (B,) -> numbers (B,)."""
         return super().forward(input).squeeze(-1)
 
 

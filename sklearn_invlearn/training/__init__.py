@@ -7,11 +7,14 @@ does; everything else (epochs, history, callbacks, validation) is shared.
 from ._batches import EndlessBatches, epoch_batches
 from ._data import TrainingData
 from ._inverse_dual import InverseDualLossNet
-from ._inverse_gradient import DIRECTIONS, InverseGradientNet
+from ._inverse_gradient import InverseGradientNet
 from ._negative_sampling import NegativeSamplingNet, with_negatives
 from ._net import PairNet
 from ._optimizer_state import optimizer_state, set_optimizer_state
 from ._pairs import Pairs
+from ._probe import DIRECTIONS
+from ._rowwise_adam import RowwiseAdam
+from ._rowwise_sgd import RowwiseSGD
 from ._unlabeled import (
     PoolSource,
     SameUserSource,
@@ -29,6 +32,8 @@ __all__ = [
     "PairNet",
     "Pairs",
     "PoolSource",
+    "RowwiseAdam",
+    "RowwiseSGD",
     "SameUserSource",
     "TrainingData",
     "UniformSource",

@@ -18,18 +18,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
 from ._batches import n_batches
 from ._data import TrainingData
 from ._inverse_dual import dual_loss
 from ._net import PairNet
 from ._pairs import Pairs
-
-# The order decides ties: direct, then pass.
-DIRECTIONS = ("direct", "pass", "inverse")
-
-Parameters = dict[str, Tensor]
+from ._probe import DIRECT, DIRECTIONS, INVERSE, PASS, Probe
+from ._row_gradients import SumsByRow
 
 
 class InverseGradientNet(PairNet):
@@ -65,6 +61,11 @@ class InverseGradientNet(PairNet):
         self.n_unlabeled_steps = n_unlabeled_steps
         super().__init__(module, **kwargs)
 
+    def initialize(self) -> InverseGradientNet:
+        super().initialize()
+        self.sums_by_row_ = SumsByRow()
+        return self
+
     def training_steps(self, data: TrainingData) -> Iterator[Tensor]:
         """Repeat lines 3-18 until train(D^l) has been passed once."""
         assert data.unlabeled is not None
@@ -90,51 +91,45 @@ class InverseGradientNet(PairNet):
 
     def inverse_gradient_step(self, unlabeled: Pairs, held_out: Pairs) -> Tensor:
         """Run lines 9-18; return the three losses and the choice, shape (4,)."""
-        theta = dict(self.module_.named_parameters())
-        g = self.unlabeled_gradient(theta, unlabeled)
-        with torch.no_grad():
-            theta_d = {k: p - self.alpha * g[k] for k, p in theta.items()}  # line 10
-            theta_i = {k: p + self.alpha * g[k] for k, p in theta.items()}  # line 11
-            candidates = (theta_d, theta, theta_i)
-            loss = self.held_out_losses(candidates, held_out)  # lines 13-15
-            choice = choose_direction(loss)  # line 16
-            for k, p in theta.items():
-                p.copy_(_select(choice, [candidate[k] for candidate in candidates]))
+        g = self.unlabeled_gradient(unlabeled)  # line 9
+        theta = Probe(g, self.alpha, self.probe, self.sums_by_row_)  # lines 10-11
+        try:
+            loss = self.held_out_losses(theta, held_out)  # lines 13-15
+        except BaseException:  # an interrupt: leave no half-made step behind
+            theta.move_to(PASS)
+            raise
+        choice = choose_direction(loss)
+        theta.move_to(choice)  # line 16
         self.supervised_step(held_out)  # lines 17-18
         return torch.cat([loss, choice.to(loss.dtype).reshape(1)])
 
-    def unlabeled_gradient(self, theta: Parameters, unlabeled: Pairs) -> Parameters:
-        """∇L_dual(θ) (line 9), or its sign; zero for what the loss does not touch."""
-        trainable = {k: p for k, p in theta.items() if p.requires_grad}
+    def unlabeled_gradient(self, unlabeled: Pairs) -> list[tuple[Tensor, Tensor]]:
+        """∇L_dual(θ), for the parameters that it touches."""
+        trainable = [p for p in self.module_.parameters() if p.requires_grad]
         gradients = torch.autograd.grad(
-            dual_loss(self.module_, unlabeled),
-            list(trainable.values()),
-            allow_unused=True,
-            materialize_grads=True,
+            dual_loss(self.module_, unlabeled), trainable, allow_unused=True
         )
-        if self.probe == "sign":
-            gradients = tuple(g.sign() for g in gradients)
-        zero = {k: torch.zeros((), device=p.device) for k, p in theta.items()}
-        return zero | dict(zip(trainable, gradients))
+        return [(p, g) for p, g in zip(trainable, gradients) if g is not None]
 
-    def held_out_losses(
-        self, candidates: tuple[Parameters, ...], held_out: Pairs
-    ) -> Tensor:
-        """L_test at each candidate, shape (len(candidates),).
+    @torch.no_grad()
+    def held_out_losses(self, theta: Probe, held_out: Pairs) -> Tensor:
+        """L_test at the three points, shape (3,); the model is left at the last one.
 
         In evaluation mode: with dropout on, three different masks would be compared.
         """
         self.module_.eval()
-        losses = [
-            self.criterion_(
-                functional_call(self.module_, theta, (held_out.user, held_out.item)),
-                held_out.y,
-                held_out.weight,
-            )
-            for theta in candidates
-        ]
+        loss_pass = self.held_out_loss(held_out)
+        theta.move_to(DIRECT)
+        loss_direct = self.held_out_loss(held_out)
+        theta.move_to(INVERSE)
+        loss_inverse = self.held_out_loss(held_out)
         self.module_.train()
-        return torch.stack(losses)
+        return torch.stack([loss_direct, loss_pass, loss_inverse])
+
+    def held_out_loss(self, held_out: Pairs) -> Tensor:
+        """Criterion of held-out rows where the model stands, shape ()."""
+        logit = self.module_(held_out.user, held_out.item)
+        return self.criterion_(logit, held_out.y, held_out.weight)
 
     def record_trace(self, trace: Tensor) -> None:
         """Write an epoch's trace (n_steps, 4) to the history, a batch row per step."""
@@ -156,11 +151,5 @@ def choose_direction(loss: Tensor) -> Tensor:
     """
     finite = torch.isfinite(loss)
     choice = torch.where(finite, loss, torch.inf).argmin()
-    stay = torch.full_like(choice, DIRECTIONS.index("pass"))
+    stay = torch.full_like(choice, PASS)
     return torch.where(finite.any(), choice, stay)
-
-
-def _select(choice: Tensor, values: list[Tensor]) -> Tensor:
-    """`values[choice]` without bringing `choice` to the CPU."""
-    direct, stay, inverse = values
-    return torch.where(choice == 0, direct, torch.where(choice == 1, stay, inverse))

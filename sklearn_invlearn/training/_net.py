@@ -7,14 +7,17 @@ from typing import Any
 
 import torch
 from skorch import NeuralNet
+from skorch.callbacks import Callback
 from torch import Tensor
 
 from ..losses import MeanCrossEntropy, cross_entropy
 from ._batches import epoch_batches
 from ._data import TrainingData
 from ._pairs import Pairs
+from ._row_gradients import use_row_gradients
 
 _EVALUATION_ROWS = 65_536
+_BATCH_EVENTS = ("on_batch_begin", "on_grad_computed", "on_batch_end")
 
 
 class PairNet(NeuralNet):
@@ -79,18 +82,18 @@ class PairNet(NeuralNet):
 
     def descend(self, batch: Pairs, loss: Tensor) -> Tensor:
         """Take one optimiser step on `loss` and tell the callbacks."""
-        self.notify("on_batch_begin", batch=batch, training=True)
+        told = {"batch": batch, "training": True}
+        if "on_batch_begin" in self.heard_:
+            self.notify("on_batch_begin", **told)
         self.optimizer_.zero_grad()
         loss.backward()
-        self.notify(
-            "on_grad_computed",
-            named_parameters=list(self.module_.named_parameters()),
-            batch=batch,
-            training=True,
-        )
+        if "on_grad_computed" in self.heard_:
+            named_parameters = list(self.module_.named_parameters())
+            self.notify("on_grad_computed", named_parameters=named_parameters, **told)
         self.optimizer_.step()
         loss = loss.detach()
-        self.notify("on_batch_end", batch=batch, training=True, loss=loss)
+        if "on_batch_end" in self.heard_:
+            self.notify("on_batch_end", loss=loss, **told)
         return loss
 
     def on_batch_begin(self, net: Any, **kwargs: Any) -> None:
@@ -101,6 +104,26 @@ class PairNet(NeuralNet):
     def initialize_module(self) -> PairNet:
         super().initialize_module()
         self.module = type(self.module_)  # an instance would be pickled twice
+        return self
+
+    def initialize_optimizer(self, *args: Any, **kwargs: Any) -> PairNet:
+        super().initialize_optimizer(*args, **kwargs)
+        by_row = getattr(self.optimizer_, "takes_row_gradients", False)
+        use_row_gradients(self.module_, by_row)
+        return self
+
+    def initialize_callbacks(self) -> PairNet:
+        super().initialize_callbacks()
+        # Telling nobody of a batch would cost as much as a tenth of its step.
+        self.heard_ = {
+            event
+            for event in _BATCH_EVENTS
+            if getattr(type(self), event) is not getattr(PairNet, event)
+            or any(
+                getattr(type(callback), event, None) is not getattr(Callback, event)
+                for _, callback in self.callbacks_
+            )
+        }
         return self
 
     def initialize(self) -> PairNet:

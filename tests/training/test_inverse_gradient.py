@@ -14,9 +14,11 @@ from sklearn_invlearn.training import (
     InverseGradientNet,
     Pairs,
     PoolSource,
+    RowwiseSGD,
     TrainingData,
 )
 from sklearn_invlearn.training._inverse_gradient import choose_direction
+from sklearn_invlearn.training._probe import DIRECT, INVERSE, PASS, Probe
 
 N_USERS, N_ITEMS, T = 12, 9, 5
 
@@ -115,8 +117,9 @@ def make_net(backbone, **params):
 
 
 @pytest.mark.parametrize("backbone", [GMF, NeuMF])
-def test_equals_algorithm_1_over_fifty_steps_of_each_kind(backbone):
-    net = make_net(backbone)
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, RowwiseSGD])
+def test_equals_algorithm_1_over_fifty_steps_of_each_kind(backbone, optimizer):
+    net = make_net(backbone, optimizer=optimizer)
     theta = copy.deepcopy(net.module_)
     reference = training_data(seed=7)
     supervised = EndlessBatches(reference.labelled, 8, torch.Generator().manual_seed(3))
@@ -186,14 +189,41 @@ def test_a_candidate_that_overflows_is_never_taken():
     assert all(torch.isfinite(p).all() for p in net.module_.parameters())
 
 
-def test_sign_probe_moves_each_touched_parameter_by_alpha():
-    net = make_net(GMF, probe="sign", alpha=0.25)
-    theta = dict(net.module_.named_parameters())
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, RowwiseSGD])
+def test_sign_probe_moves_each_touched_parameter_by_alpha(optimizer):
+    net = make_net(GMF, alpha=0.25, optimizer=optimizer)
     unlabeled = training_data(seed=6).unlabeled.draw(None)
-    g = net.unlabeled_gradient(theta, unlabeled)
-    assert set(g["user_factors.weight"].unique().tolist()) <= {-1.0, 0.0, 1.0}
-    touched = g["user_factors.weight"].abs().sum(dim=1) > 0
-    assert set(touched.nonzero().flatten().tolist()) == set(unlabeled.user.tolist())
+    table = net.module_.user_factors.weight
+    before = table.detach().clone()
+    g = net.unlabeled_gradient(unlabeled)
+    probe = Probe(g, 0.25, "sign", net.sums_by_row_)
+    for direction, sign in ((DIRECT, -1), (INVERSE, 1)):
+        probe.move_to(direction)
+        steps = (table - before).detach()
+        expected = torch.zeros_like(before)
+        expected[unlabeled.user] = 0.25 * sign
+        torch.testing.assert_close(steps.abs(), expected.abs())
+        probe_signs = steps.sign() * sign
+        assert probe_signs.unique().tolist() == [-1.0, 0.0, 1.0]
+    probe.move_to(PASS)
+    assert torch.equal(table, before)
+
+
+def test_an_interrupt_between_the_candidates_leaves_the_model_where_it_was():
+    net = make_net(GMF, optimizer=RowwiseSGD)
+    data = training_data(seed=6)
+    before = copy.deepcopy(net.module_.state_dict())
+    n_calls = iter(range(2))
+
+    def interrupted(held_out):
+        next(n_calls)
+        return torch.zeros(())
+
+    net.held_out_loss = interrupted
+    with pytest.raises(StopIteration):
+        net.inverse_gradient_step(data.unlabeled.draw(None), next(data.held_out))
+    after = net.module_.state_dict()
+    assert all(torch.equal(before[k], after[k]) for k in before)
 
 
 class WithDropout(nn.Module):
