@@ -13,6 +13,7 @@ _NO_EFFECT = 0.01  # what all steps together might change of the loss
 _DOMINATES = 0.5
 _FEW_DIRECT = 0.2
 _NOT_FINITE = 0.01
+_ENOUGH_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class TraceVerdict:
 
     change : float
         Median over the steps of the larger change of the training-test loss by a
-        probe step, as a fraction of the loss; NaN without steps.
+        probe step, as a fraction of the loss; NaN without finite losses.
     """
 
     verdict: str
@@ -95,8 +96,10 @@ def trace_verdict(trace: np.ndarray) -> TraceVerdict:
     finite = np.isfinite(losses).all(axis=0)
     change = _typical_change(losses[:, finite])
     verdict, advice = _judge(shares, change, len(trace), float(finite.mean()))
+    if len(trace) < _ENOUGH_STEPS:
+        advice += " That is little to go by: with more steps it may look different."
     text = (
-        f"{len(trace)} unlabeled steps: {shares['direct']:.0%} direct, "
+        f"Unlabeled steps: {len(trace)}, {shares['direct']:.0%} direct, "
         f"{shares['pass']:.0%} pass, {shares['inverse']:.0%} inverse; a step changes "
         f"the training-test loss by {change:.1g} of it. {advice}"
     )

@@ -59,6 +59,11 @@ def test_many_small_steps_add_up():
     assert trace_verdict(trace_of(step, repeat=600)).verdict == "balanced"
 
 
+def test_a_short_trace_says_so():
+    assert "little to go by" in trace_verdict(trace_of(OVER, repeat=19)).text
+    assert "little to go by" not in trace_verdict(trace_of(OVER, repeat=20)).text
+
+
 def test_no_steps():
     result = trace_verdict(trace_of()[:0])
     assert result.verdict == "no steps"
