@@ -16,6 +16,8 @@ _HOMES = {
     "CrossEntropyRecommender": "._cross_entropy",
     "InverseDualLossRecommender": "._inverse_dual",
     "InverseGradientRecommender": "._inverse_gradient",
+    "ReweightedLossRecommender": "._reweighted_loss",
+    "TruncatedLossRecommender": "._truncated_loss",
     "baselines": None,
     "load": "._files",
     "datasets": None,
@@ -31,6 +33,8 @@ __all__ = [
     "CrossEntropyRecommender",
     "InverseDualLossRecommender",
     "InverseGradientRecommender",
+    "ReweightedLossRecommender",
+    "TruncatedLossRecommender",
     "baselines",
     "datasets",
     "inspection",
@@ -47,6 +51,8 @@ if TYPE_CHECKING:
     from ._files import load
     from ._inverse_dual import InverseDualLossRecommender
     from ._inverse_gradient import InverseGradientRecommender
+    from ._reweighted_loss import ReweightedLossRecommender
+    from ._truncated_loss import TruncatedLossRecommender
 
 
 def __getattr__(name: str) -> Any:

@@ -36,7 +36,15 @@ _OPTIMIZERS = {
 }
 _BACKBONE_PARAMETERS = ("n_factors", "user_bias", "item_bias")
 _ENOUGH_TO_HOLD_OUT = 10_000  # as in scikit-learn's histogram gradient boosting
-_SEEDS = ("weights", "shuffle", "validation", "held_out", "unlabeled")
+_SEEDS = (
+    "weights",
+    "shuffle",
+    "validation",
+    "held_out",
+    "unlabeled",
+    "extra_shuffle",
+    "extra_unlabeled",
+)
 
 
 class BaseRecommender(
@@ -219,9 +227,21 @@ one, default=None
                 batch_size=self.batch_size,
                 seed=seeds["weights"],
             )
-            net = self._make_net(module, device, seeds["shuffle"], callbacks)
-            self._train(net, data)
+            self._run(module, pairs, data, seeds, callbacks)
         return self
+
+    def _run(
+        self,
+        module: nn.Module,
+        pairs: EncodedPairs,
+        data: TrainingData,
+        seeds: dict[str, int],
+        callbacks: list,
+    ) -> None:
+        """Train `module` by the procedure; one with several stages overrides this."""
+        device = pairs.labelled.user.device
+        net = self._make_net(module, device, seeds["shuffle"], callbacks)
+        self._train(net, data)
 
     def _stops_early(self, pairs: EncodedPairs) -> bool:
         if self.early_stopping == "auto":
@@ -254,25 +274,30 @@ one, default=None
         )
 
     def _make_net(
-        self, module: nn.Module, device: torch.device, seed: int, callbacks: list
+        self,
+        module: nn.Module,
+        device: torch.device,
+        seed: int,
+        callbacks: list,
+        net: tuple[type[PairNet], dict[str, Any]] | None = None,
     ) -> PairNet:
-        net_class, params = self._net()
+        """Return the net of the procedure, or of the class and parameters `net`."""
+        net_class, params = self._net() if net is None else net
         optimizer = _OPTIMIZERS.get(self.optimizer, self.optimizer)
         if optimizer is torch.optim.Adam and device.type in ("cpu", "cuda"):
-            params |= {"optimizer__fused": True}
-        return net_class(
-            module,
-            optimizer=optimizer,
-            optimizer__weight_decay=self.weight_decay,
-            lr=self.gamma,
-            max_epochs=self._n_epochs(),
-            batch_size=self.batch_size,
-            device=str(device),
-            seed=seed,
-            callbacks=callbacks,
-            verbose=0,
-            **params,
-        )
+            params = {"optimizer__fused": True} | params
+        shared = {
+            "optimizer": optimizer,
+            "optimizer__weight_decay": self.weight_decay,
+            "lr": self.gamma,
+            "max_epochs": self._n_epochs(),
+            "batch_size": self.batch_size,
+            "device": str(device),
+            "seed": seed,
+            "callbacks": callbacks,
+            "verbose": 0,
+        }
+        return net_class(module, **shared | params)
 
     def _callbacks(self, stops_early: bool, shown: dict[str, Any]) -> list:
         callbacks = []

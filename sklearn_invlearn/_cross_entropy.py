@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
-from ._base import BaseRecommender
+from ._extra_feedback import ExtraFeedbackRecommender
 from ._shared_docs import with_shared_parameters
 from .training import NegativeSamplingNet, PairNet
 
 
 @with_shared_parameters
-class CrossEntropyRecommender(BaseRecommender):
+class CrossEntropyRecommender(ExtraFeedbackRecommender):
     """Train on cross entropy: the rows "None" and "NS" of the papers' tables.
 
     With ``negatives=None`` only the labelled pairs count, and `X_unlab` is accepted
@@ -29,8 +28,7 @@ class CrossEntropyRecommender(BaseRecommender):
     negatives : {"sampled"} or None, default=None
         Whether to add sampled negatives.
 
-    n_negatives : int, default=1
-        Unlabeled batches per labelled batch, if negatives are sampled.
+    <sampling parameters>
 
     <shared parameters>
 
@@ -47,10 +45,10 @@ class CrossEntropyRecommender(BaseRecommender):
 
     history_ : skorch History
         One row per epoch: ``train_loss``, and ``valid_loss`` where there are
-        validation rows.
+        validation rows; ``stage`` if there was extra feedback.
 
     n_iter_ : int
-        Epochs that were run.
+        Epochs that were run, in all stages.
 
     user_ids_, item_ids_ : ndarray
         Known ids, in order of first appearance.
@@ -82,9 +80,8 @@ class CrossEntropyRecommender(BaseRecommender):
     """
 
     _parameter_constraints: dict = {
-        **BaseRecommender._parameter_constraints,
+        **ExtraFeedbackRecommender._parameter_constraints,
         "negatives": [StrOptions({"sampled"}), None],
-        "n_negatives": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -92,6 +89,9 @@ class CrossEntropyRecommender(BaseRecommender):
         *,
         negatives=None,
         n_negatives=1,
+        resample="batch",
+        extra_feedback=None,
+        n_extra_epochs=10,
         backbone="spectral",
         n_factors=32,
         user_bias=True,
@@ -116,6 +116,9 @@ class CrossEntropyRecommender(BaseRecommender):
     ) -> None:
         self.negatives = negatives
         self.n_negatives = n_negatives
+        self.resample = resample
+        self.extra_feedback = extra_feedback
+        self.n_extra_epochs = n_extra_epochs
         self.backbone = backbone
         self.n_factors = n_factors
         self.user_bias = user_bias
@@ -146,6 +149,15 @@ class CrossEntropyRecommender(BaseRecommender):
     def _n_negatives(self) -> int:
         return self.n_negatives if self.negatives == "sampled" else 0
 
+    @property
+    def _extra_feedback(self) -> str | None:
+        if self.extra_feedback is not None and self.negatives is None:
+            raise ValueError(
+                f"extra_feedback={self.extra_feedback!r} needs negatives='sampled': "
+                "the extra pairs are trained on beside sampled negatives."
+            )
+        return self.extra_feedback
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         # Unlabeled pairs count as negatives: by design the scores of labelled
@@ -156,4 +168,4 @@ class CrossEntropyRecommender(BaseRecommender):
     def _net(self) -> tuple[type[PairNet], dict[str, Any]]:
         if self.negatives is None:
             return PairNet, {}
-        return NegativeSamplingNet, {"n_negatives": self.n_negatives}
+        return NegativeSamplingNet, self._sampling()

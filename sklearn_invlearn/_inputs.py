@@ -27,11 +27,16 @@ _FEW_KNOWN = 0.05
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Columns of ids, y in {0.0, 1.0} and weights of mean 1 (or None), n rows each."""
+    """Columns of ids, y in {0.0, 1.0} and weights of mean 1 (or None), n rows each.
+
+    `row` holds their positions in X, which has `n_rows`.
+    """
 
     columns: list[np.ndarray]
     y: np.ndarray
     weight: np.ndarray | None
+    row: np.ndarray
+    n_rows: int
 
     def take(self, rows: np.ndarray) -> LabelledRows:
         """Return the rows with these positions."""
@@ -39,6 +44,8 @@ class LabelledRows:
             [c[rows] for c in self.columns],
             self.y[rows],
             None if self.weight is None else self.weight[rows],
+            self.row[rows],
+            self.n_rows,
         )
 
 
@@ -187,7 +194,8 @@ def check_labelled(
     classes, y01 = check_labels(y, estimator_name)
     columns = check_pairs(X)
     check_consistent_length(columns[0], y01)
-    rows = LabelledRows(columns, y01.astype(np.float32), None)
+    n = len(y01)
+    rows = LabelledRows(columns, y01.astype(np.float32), None, np.arange(n), n)
     if sample_weight is not None:
         weight = _check_sample_weight(
             sample_weight, y01, dtype=np.float64, ensure_non_negative=True
@@ -195,7 +203,7 @@ def check_labelled(
         if not weight.any():
             raise ValueError("All values of sample_weight are zero: nothing to fit.")
         weight = weight / weight[weight > 0].mean()
-        rows = LabelledRows(columns, rows.y, weight.astype(np.float32))
+        rows = replace(rows, weight=weight.astype(np.float32))
         rows = rows.take(np.flatnonzero(weight > 0))
         classes = classes[np.unique(rows.y).astype(int)]
     if len(classes) == 1:  # the positive one, or both_classes raises

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TypeVar
 
 _MARK = "    <shared parameters>\n"
+_SAMPLING_MARK = "    <sampling parameters>\n"
 
 _SHARED_PARAMETERS = """\
     backbone : str or torch module class, default="spectral"
@@ -108,11 +110,42 @@ _SHARED_PARAMETERS = """\
         1 shows a progress bar over the epochs.
 """
 
+_SAMPLING_PARAMETERS = """\
+    n_negatives : int, default=1
+        Sampled negatives per labelled row (batches of `X_unlab` per labelled batch, if
+        there is a pool).
+
+    resample : {"batch", "epoch"}, default="batch"
+        "batch" draws negatives for each labelled batch, which then has
+        ``(1 + n_negatives) * batch_size`` rows. "epoch" draws those of an epoch first
+        and shuffles them together with the labelled rows, for batches of
+        `batch_size` rows in all: more steps per epoch, and what the papers' public
+        code does.
+
+    extra_feedback : {"warmup", "finetune"} or None, default=None
+        What to do with `X_extra`: train on it by cross entropy before everything
+        else, or after it ([ADT] Section 3.4). Its negatives are drawn among pairs that
+        are neither in `X` nor in `X_extra`, also if there is a pool. The optimiser
+        starts anew in each stage; early stopping and `callbacks` see the main one
+        only. `history_` has ``stage`` in every row: "warmup", "main" or "finetune".
+        After warm-up the attribute ``warm_user_vectors_``, ndarray of shape (n_users,
+        d), float32, keeps the user vectors as they were then, in the order of
+        `user_ids_`, if the backbone has vectors of users.
+
+    n_extra_epochs : int, default=10
+        Passes over `X_extra` in its stage.
+"""
+
 Cls = TypeVar("Cls", bound=type)
 
 
 def with_shared_parameters(cls: Cls) -> Cls:
-    """Put the shared parameters in the place of their mark in the docstring."""
-    if cls.__doc__ and _MARK in cls.__doc__:  # no docstring under python -OO
-        cls.__doc__ = cls.__doc__.replace(_MARK, _SHARED_PARAMETERS)
+    """Put the shared parameters in the place of their marks in the docstring."""
+    if cls.__doc__:  # no docstring under python -OO
+        backbone = signature(cls).parameters["backbone"].default
+        shared = _SHARED_PARAMETERS.replace(
+            'class, default="spectral"', f'class, default="{backbone}"'
+        )
+        doc = cls.__doc__.replace(_SAMPLING_MARK, _SAMPLING_PARAMETERS)
+        cls.__doc__ = doc.replace(_MARK, shared)
     return cls

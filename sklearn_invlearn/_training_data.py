@@ -71,6 +71,7 @@ class EncodedPairs:
     pool: Pairs | None
     valid: Pairs | None
     extra: Pairs | None
+    n_rows: int
 
     @property
     def rarer(self) -> int:
@@ -106,7 +107,7 @@ def encode(
     """Teach `encoder` the ids of labelled, extra and pool pairs; encode all."""
     rows, pool, valid, extra = inputs.labelled, None, None, None
     codes = encoder.extend(rows.columns)
-    labelled = Pairs.from_codes(codes, rows.y, rows.weight, device=device)
+    labelled = Pairs.from_codes(codes, rows.y, rows.weight, rows.row, device=device)
     if inputs.extra is not None:
         columns, y = inputs.extra
         codes = encoder.extend(columns, name="X_extra")
@@ -119,7 +120,7 @@ def encode(
         columns, y = inputs.validation
         codes = encoder.lookup(columns, name="X_val")
         valid = Pairs.from_codes(codes, y, device=device)
-    return EncodedPairs(labelled, pool, valid, extra)
+    return EncodedPairs(labelled, pool, valid, extra, rows.n_rows)
 
 
 def training_data(
@@ -154,4 +155,27 @@ def training_data(
             batch_size=batch_size,
             generator=generator("unlabeled"),
         )
-    return TrainingData(train, valid, source, held_out, pairs.extra)
+    return TrainingData(train, valid, source, held_out, pairs.extra, pairs.n_rows)
+
+
+def extra_stage_data(
+    pairs: EncodedPairs,
+    valid: Pairs | None,
+    encoder: PairEncoder,
+    *,
+    sampling: str,
+    batch_size: int,
+    seed: int,
+) -> TrainingData:
+    """Extra feedback as labelled rows, beside pairs without any ([ADT] Eq. 7)."""
+    assert pairs.extra is not None
+    generator = torch.Generator(pairs.extra.user.device).manual_seed(seed)
+    source = unlabeled_source(
+        pairs.observed,
+        None,
+        encoder,
+        sampling=sampling,
+        batch_size=batch_size,
+        generator=generator,
+    )
+    return TrainingData(pairs.extra, valid, source)

@@ -6,6 +6,9 @@ same shape; a function returns one loss per row, shape (B,). With p = sigmoid(z)
 
 [IL] Lin et al., *Inverse Learning with Extremely Sparse Feedback for
 Recommendation*, WSDM 2024, doi:10.1145/3616855.3635797.
+
+[ADT] Wang et al., *Learning Robust Recommender from Noisy Implicit Feedback*,
+arXiv:2112.01160.
 """
 
 from __future__ import annotations
@@ -57,6 +60,50 @@ def inverse_dual(logit: Tensor) -> Tensor:
     return cross_entropy(logit, annotation_proba(logit.detach()))
 
 
+def reweighted_cross_entropy(logit: Tensor, y: Tensor, beta: float) -> Tensor:
+    """R-CE loss p_y^β · CE of every row ([ADT] Eq. 4-6), shape (B,).
+
+    p_y is the probability of the label y, and the weight p_y^β is under stop-gradient.
+    The gradient is that of the generalised cross entropy (1 - p_y^β)/β of Zhang and
+    Sabuncu (NeurIPS 2018), a proper objective; β = 0 is cross entropy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> y, z = torch.tensor([1.0]), torch.zeros(1, requires_grad=True)
+    >>> (slope,) = torch.autograd.grad(reweighted_cross_entropy(z, y, 1.0).sum(), z)
+    >>> slope  # that of 1 - p, which is -p (1 - p)
+    tensor([-0.2500])
+    """
+    loss = cross_entropy(logit, y)
+    weight = torch.exp(-beta * loss.detach())  # -log p_y is the loss itself
+    return weight * loss
+
+
+def largest_positive_losses(loss: Tensor, y: Tensor, n_largest: int | Tensor) -> Tensor:
+    """Mask (B,) of the `n_largest` largest of the positive rows' losses.
+
+    Of equal losses the earlier row comes first; if there are fewer positive rows
+    than `n_largest` it is all of them. A loss that is NaN is never among them: to
+    drop it would hide that training has diverged.
+
+    Examples
+    --------
+    >>> import torch
+    >>> loss = torch.tensor([0.1, 0.3, 0.9, 0.2])
+    >>> largest_positive_losses(loss, torch.tensor([1.0, 1.0, 0.0, 1.0]), 2)
+    tensor([False,  True, False,  True])
+    """
+    candidate = (y == 1) & ~loss.isnan()
+    order = torch.where(candidate, loss, -torch.inf).argsort(
+        descending=True, stable=True
+    )
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(len(order), device=order.device)
+    # A candidate of loss -inf does not exist, so candidates have the first ranks.
+    return candidate & (rank < n_largest)
+
+
 class MeanCrossEntropy(nn.Module):
     """Weighted mean of the cross entropy over a batch: the supervised criterion.
 
@@ -68,4 +115,17 @@ class MeanCrossEntropy(nn.Module):
     def forward(self, logit: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the scalar mean of `weight`·CE; `weight` (B,) or None for ones."""
         loss = cross_entropy(logit, y)
+        return (loss if weight is None else loss * weight).mean()
+
+
+class MeanReweightedCrossEntropy(nn.Module):
+    """Weighted mean of the R-CE loss over a batch."""
+
+    def __init__(self, beta: float) -> None:
+        super().__init__()
+        self.beta = beta
+
+    def forward(self, logit: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the scalar mean of `weight`·p_y^β·CE; `weight` (B,) or None."""
+        loss = reweighted_cross_entropy(logit, y, self.beta)
         return (loss if weight is None else loss * weight).mean()

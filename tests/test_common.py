@@ -11,6 +11,8 @@ from sklearn_invlearn import (
     CrossEntropyRecommender,
     InverseDualLossRecommender,
     InverseGradientRecommender,
+    ReweightedLossRecommender,
+    TruncatedLossRecommender,
 )
 from sklearn_invlearn.modules import BACKBONES
 
@@ -19,6 +21,8 @@ METHODS = [
     (CrossEntropyRecommender, {"negatives": "sampled"}),
     (InverseDualLossRecommender, {}),
     (InverseGradientRecommender, {}),
+    (TruncatedLossRecommender, {}),
+    (ReweightedLossRecommender, {}),
 ]
 # Small and quick, and able to fit the suite's blobs.
 SIZES = {"n_factors": 2, "gamma": 0.2, "max_epochs": 8}
@@ -58,7 +62,7 @@ def test_every_public_estimator_is_checked():
 each_method = pytest.mark.parametrize(
     "make",
     [partial(method, **params, max_epochs=3) for method, params in METHODS],
-    ids=["none", "sampled", "dual", "gradient"],
+    ids=["none", "sampled", "dual", "gradient", "truncated", "reweighted"],
 )
 
 
@@ -72,19 +76,21 @@ def test_works_with_defaults_alone_and_with_a_pool(make, data):
 @each_method
 def test_the_outputs_agree_with_each_other(make, data):
     y = np.array(["bad", "good"])[data.y]
-    est = make(gamma=0.1, random_state=0).fit(data.X, y)
-    logit = est.decision_function(data.X_test)
-    proba = est.predict_proba(data.X_test)
+    X, truth = np.vstack([data.X, data.X_test]), np.append(data.y, data.y_test)
+    est = make(backbone="gmf", gamma=0.1, max_epochs=20, random_state=0)
+    est.fit(data.X, y)
+    logit = est.decision_function(X)
+    proba = est.predict_proba(X)
     assert est.classes_.tolist() == ["bad", "good"]
     assert logit.dtype == proba.dtype == np.float64
     np.testing.assert_allclose(proba.sum(axis=1), 1.0, rtol=1e-14)
     np.testing.assert_allclose(proba[:, 1], 1 / (1 + np.exp(-logit)), rtol=1e-12)
     expected = np.where(logit > 0, "good", "bad")
-    assert (est.predict(data.X_test) == expected).all()
+    assert (est.predict(X) == expected).all()
     assert len(set(expected)) == 2
-    accuracy = (expected == np.array(["bad", "good"])[data.y_test]).mean()
-    assert est.score(data.X_test, np.array(["bad", "good"])[data.y_test]) == accuracy
-    w1 = est.annotate(data.X_test)
+    accuracy = (expected == np.array(["bad", "good"])[truth]).mean()
+    assert est.score(X, np.array(["bad", "good"])[truth]) == accuracy
+    w1 = est.annotate(X)
     assert ((w1 > 0.5) == (logit > 0)).all()
     assert (np.abs(w1 - 0.5) >= np.abs(proba[:, 1] - 0.5)).all()
 

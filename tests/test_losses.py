@@ -1,4 +1,4 @@
-"""The dual loss: identities, the paper's own formula, extreme logits."""
+"""Losses: identities, the papers' own formulas, extreme logits."""
 
 import math
 
@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from sklearn_invlearn.losses import (
     MeanCrossEntropy,
+    MeanReweightedCrossEntropy,
     annotation_proba,
     cross_entropy,
     inverse_dual,
+    reweighted_cross_entropy,
 )
 
 DTYPES = [torch.float32, torch.float64]
@@ -108,3 +110,47 @@ def test_mean_cross_entropy_divides_by_rows_not_by_weights():
     loss = MeanCrossEntropy()(z, y, weight)
     assert loss.item() == pytest.approx(6 * math.log(2) / 4)
     assert MeanCrossEntropy()(z, y).item() == pytest.approx(math.log(2))
+
+
+@given(z=st.floats(-20, 20), y=st.sampled_from([0.0, 1.0]), beta=st.floats(0, 4))
+def test_reweighted_loss_is_eq_4_to_6(z, y, beta):
+    p = 1 / (1 + math.exp(-z))
+    p_y = p if y else 1 / (1 + math.exp(z))
+    loss = reweighted_cross_entropy(
+        torch.tensor([z], dtype=torch.float64),
+        torch.tensor([y], dtype=torch.float64),
+        beta,
+    )
+    assert loss.item() == pytest.approx(-(p_y**beta) * math.log(p_y), rel=1e-9)
+
+
+@given(z=st.floats(-15, 15), y=st.sampled_from([0.0, 1.0]), beta=st.floats(0.01, 4))
+def test_gradient_of_the_reweighted_loss_is_that_of_generalised_cross_entropy(
+    z, y, beta
+):
+    z = torch.tensor([z], dtype=torch.float64, requires_grad=True)
+    y = torch.tensor([y], dtype=torch.float64)
+    p_y = torch.sigmoid(torch.where(y == 1, z, -z))
+    gce = (1 - p_y**beta) / beta
+    (expected,) = torch.autograd.grad(gce.sum(), z)
+    (slope,) = torch.autograd.grad(reweighted_cross_entropy(z, y, beta).sum(), z)
+    torch.testing.assert_close(slope, expected, rtol=1e-9, atol=1e-300)
+
+
+def test_reweighted_loss_without_reweighting_is_cross_entropy():
+    z, y = torch.linspace(-9, 9, 19), torch.arange(19) % 2.0
+    assert torch.equal(reweighted_cross_entropy(z, y, 0.0), cross_entropy(z, y))
+    weight = torch.linspace(0, 2, 19)
+    mean = MeanReweightedCrossEntropy(0.5)(z, y, weight)
+    expected = (weight * reweighted_cross_entropy(z, y, 0.5)).mean()
+    torch.testing.assert_close(mean, expected)
+
+
+@pytest.mark.parametrize("logit", [-1e4, -100.0, 0.0, 100.0, 1e4])
+@pytest.mark.parametrize("y", [0.0, 1.0])
+def test_reweighted_loss_of_extreme_logits_is_finite(logit, y):
+    z = torch.tensor([logit], requires_grad=True)
+    loss = reweighted_cross_entropy(z, torch.tensor([y]), 0.2)
+    (slope,) = torch.autograd.grad(loss.sum(), z)
+    assert torch.isfinite(loss).all()
+    assert torch.isfinite(slope).all()

@@ -4,11 +4,20 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_invlearn import CrossEntropyRecommender, InverseDualLossRecommender
+from sklearn_invlearn import (
+    CrossEntropyRecommender,
+    InverseDualLossRecommender,
+    ReweightedLossRecommender,
+    TruncatedLossRecommender,
+)
 from sklearn_invlearn._build import share_of_positives
 from sklearn_invlearn.training import Pairs, PoolSource, TrainingData
 
-SAMPLING = [(CrossEntropyRecommender, {"negatives": "sampled"})]
+SAMPLING = [
+    (CrossEntropyRecommender, {"negatives": "sampled"}),
+    (TruncatedLossRecommender, {}),
+    (ReweightedLossRecommender, {}),
+]
 each_sampling = pytest.mark.parametrize(("method", "params"), SAMPLING)
 SIZES = {"backbone": "gmf", "n_factors": 4, "gamma": 0.05, "max_epochs": 3}
 

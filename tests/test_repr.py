@@ -17,6 +17,8 @@ from sklearn_invlearn import (
     CrossEntropyRecommender,
     InverseDualLossRecommender,
     InverseGradientRecommender,
+    ReweightedLossRecommender,
+    TruncatedLossRecommender,
     baselines,
     datasets,
     metrics,
@@ -27,6 +29,8 @@ METHODS = [
     CrossEntropyRecommender,
     InverseDualLossRecommender,
     InverseGradientRecommender,
+    TruncatedLossRecommender,
+    ReweightedLossRecommender,
 ]
 FIT = [getattr(m, name) for m in METHODS for name in ("fit", "predict_proba")]
 FUNCTIONS = [
@@ -136,7 +140,9 @@ def test_tags(method):
     assert not tags.classifier_tags.multi_class
     assert tags.target_tags.required
     assert tags.classifier_tags.poor_score  # see BaseRecommender.__sklearn_tags__
-    assert not get_tags(method(backbone="gmf")).classifier_tags.poor_score
+    samples = method in (TruncatedLossRecommender, ReweightedLossRecommender)
+    gmf = method(backbone="gmf")
+    assert get_tags(gmf).classifier_tags.poor_score is samples
     assert get_tags(
         CrossEntropyRecommender(backbone="gmf", negatives="sampled")
     ).classifier_tags.poor_score

@@ -11,7 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 def recorded(estimator: Any, name: str) -> np.ndarray:
     """Stack what ``RecordRows`` has written for every epoch: (n_epochs, n_rows)."""
     check_is_fitted(estimator)
-    rows = [epoch.get(name) for epoch in estimator.history_]
+    # Callbacks see the main stage only, not the one of extra feedback.
+    epochs = [e for e in estimator.history_ if e.get("stage", "main") == "main"]
+    rows = [epoch.get(name) for epoch in epochs]
     if not rows or any(row is None for row in rows):
         raise ValueError(
             f"The history of this {type(estimator).__name__} has no {name!r}: fit it "

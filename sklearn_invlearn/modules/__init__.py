@@ -13,7 +13,7 @@ from torch import nn
 
 from ._biases import Biases, BiasOnly, set_intercept
 from ._cdae import CDAE
-from ._contract import check_backbone
+from ._contract import check_backbone, user_vectors
 from ._gmf import GMF
 from ._mlp import MLP
 from ._neumf import NeuMF
@@ -43,4 +43,5 @@ __all__ = [
     "check_backbone",
     "fill_unknown_rows",
     "set_intercept",
+    "user_vectors",
 ]

@@ -2,8 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+
+@torch.no_grad()
+def user_vectors(module: Any, user: Tensor) -> Tensor:
+    """Return what `module` knows of users as vectors: codes (B,) -> (B, d).
+
+    These are its ``user_vectors(user)`` or, where the logit is a product, the vectors
+    of ``user_side(user)``. Their inner products say which users are alike.
+
+    Raises
+    ------
+    ValueError
+        If the module has neither, or the vectors are empty.
+    """
+    if hasattr(module, "user_vectors"):
+        vectors = module.user_vectors(user)
+    elif hasattr(module, "user_side"):
+        _, vectors = module.user_side(user)
+    else:
+        vectors = torch.empty(len(user), 0)
+    if not vectors.shape[-1]:
+        raise ValueError(
+            f"The backbone {type(module).__name__} has no vectors of users. Use "
+            "another one, such as 'gmf', 'mlp' or 'neumf'; a class of your own needs "
+            "a method user_vectors(user) that takes codes (B,) and returns (B, d)."
+        )
+    return vectors
 
 
 @torch.no_grad()

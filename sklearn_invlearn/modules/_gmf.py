@@ -39,3 +39,7 @@ class GMF(nn.Module):
     def item_side(self, item: Tensor) -> tuple[Tensor, Tensor]:
         """Codes (B,) -> bias (B,), vectors q_i (B, n_factors)."""
         return self.biases.of_item(item), self.item_factors(item)
+
+    def user_vectors(self, user: Tensor) -> Tensor:
+        """Codes (B,) -> embeddings p_u (B, n_factors)."""
+        return self.user_factors(user)

@@ -13,8 +13,10 @@ from ._net import PairNet
 from ._optimizer_state import optimizer_state, set_optimizer_state
 from ._pairs import Pairs
 from ._probe import DIRECTIONS
+from ._record_rows import RecordRows
 from ._rowwise_adam import RowwiseAdam
 from ._rowwise_sgd import RowwiseSGD
+from ._truncated_loss import TruncatedLossNet
 from ._unlabeled import (
     PoolSource,
     SameUserSource,
@@ -32,10 +34,12 @@ __all__ = [
     "PairNet",
     "Pairs",
     "PoolSource",
+    "RecordRows",
     "RowwiseAdam",
     "RowwiseSGD",
     "SameUserSource",
     "TrainingData",
+    "TruncatedLossNet",
     "UniformSource",
     "UnlabeledSource",
     "UnobservedPairs",

@@ -25,6 +25,8 @@ class TrainingData:
         test(D^l), the rows that choose the direction of the inverse gradient.
     extra : Pairs or None
         Sparse, reliable feedback beside the labelled rows ([ADT] Section 3.4).
+    n_rows : int
+        Rows handed to ``fit``, used or not; ``labelled.row`` counts among them.
     """
 
     labelled: Pairs
@@ -32,6 +34,7 @@ class TrainingData:
     unlabeled: UnlabeledSource | None = None
     held_out: EndlessBatches | None = None
     extra: Pairs | None = None
+    n_rows: int = 0
 
     def __len__(self) -> int:
         return len(self.labelled)

@@ -75,13 +75,16 @@ class PairNet(NeuralNet):
     def batch_loss(self, batch: Pairs) -> Tensor:
         """Criterion of a labelled batch, differentiable, shape ()."""
         logit = self.module_(batch.user, batch.item)
-        loss = self.criterion_(logit, batch.y, batch.weight)
+        return self.penalised(self.criterion_(logit, batch.y, batch.weight))
+
+    def penalised(self, loss: Tensor) -> Tensor:
+        """Add the prior of the backbone, if it has one, to a supervised loss ()."""
         if hasattr(self.module_, "penalty"):
             loss = loss + self.module_.penalty() / self.n_labelled_
         return loss
 
-    def descend(self, batch: Pairs, loss: Tensor) -> Tensor:
-        """Take one optimiser step on `loss` and tell the callbacks."""
+    def descend(self, batch: Pairs, loss: Tensor, **shown: Any) -> Tensor:
+        """Take one optimiser step on `loss` and tell the callbacks, `shown` too."""
         told = {"batch": batch, "training": True}
         if "on_batch_begin" in self.heard_:
             self.notify("on_batch_begin", **told)
@@ -93,7 +96,7 @@ class PairNet(NeuralNet):
         self.optimizer_.step()
         loss = loss.detach()
         if "on_batch_end" in self.heard_:
-            self.notify("on_batch_end", loss=loss, **told)
+            self.notify("on_batch_end", loss=loss, **told, **shown)
         return loss
 
     def on_batch_begin(self, net: Any, **kwargs: Any) -> None:
@@ -193,16 +196,20 @@ class PairNet(NeuralNet):
                 "look at the sample weights for very large values."
             )
 
-    @torch.no_grad()
     def evaluate(self, pairs: Pairs) -> float:
         """Mean unweighted cross entropy of `pairs`, in evaluation mode."""
+        return float(self.losses(pairs).double().sum()) / len(pairs)
+
+    @torch.no_grad()
+    def losses(self, pairs: Pairs) -> Tensor:
+        """Unweighted cross entropy of every pair (n,), in evaluation mode."""
         self.module_.eval()
-        total = torch.zeros((), dtype=torch.float64, device=pairs.user.device)
+        losses = []
         for start in range(0, len(pairs), _EVALUATION_ROWS):
             block = pairs[start : start + _EVALUATION_ROWS]
             assert block.y is not None
-            total += cross_entropy(self.module_(block.user, block.item), block.y).sum()
-        return float(total) / len(pairs)
+            losses.append(cross_entropy(self.module_(block.user, block.item), block.y))
+        return torch.cat(losses)
 
 
 def mean_of(losses: Iterable[Tensor]) -> float:

@@ -21,12 +21,15 @@ class Pairs:
         Labels 0.0 and 1.0.
     weight : Tensor of shape (n,), float32, or None
         Weights of mean 1 over the labelled rows; None for equal weights.
+    row : Tensor of shape (n,), int64, or None
+        Positions among the labelled rows handed to ``fit``; -1 for other pairs.
     """
 
     user: Tensor
     item: Tensor
     y: Tensor | None = None
     weight: Tensor | None = None
+    row: Tensor | None = None
 
     @classmethod
     def from_codes(
@@ -34,6 +37,7 @@ class Pairs:
         codes: np.ndarray,
         y: np.ndarray | None = None,
         weight: np.ndarray | None = None,
+        row: np.ndarray | None = None,
         *,
         device: torch.device,
     ) -> Pairs:
@@ -51,6 +55,7 @@ class Pairs:
             column(codes[1], torch.int64),
             None if y is None else column(y, torch.float32),
             None if weight is None else column(weight, torch.float32),
+            None if row is None else column(row, torch.int64),
         )
 
     @classmethod
@@ -64,7 +69,7 @@ class Pairs:
         user, item = column("user"), column("item")
         assert user is not None
         assert item is not None
-        return cls(user, item, column("y"), column("weight"))
+        return cls(user, item, column("y"), column("weight"), column("row"))
 
     @property
     def codes(self) -> np.ndarray:
@@ -80,4 +85,5 @@ class Pairs:
             self.item[rows],
             None if self.y is None else self.y[rows],
             None if self.weight is None else self.weight[rows],
+            None if self.row is None else self.row[rows],
         )

@@ -5,7 +5,11 @@ import copy
 import pytest
 import torch
 
-from sklearn_invlearn.losses import cross_entropy, inverse_dual
+from sklearn_invlearn.losses import (
+    MeanReweightedCrossEntropy,
+    cross_entropy,
+    inverse_dual,
+)
 from sklearn_invlearn.modules import GMF
 from sklearn_invlearn.training import (
     InverseDualLossNet,
@@ -105,6 +109,47 @@ def test_negative_sampling_is_one_mean_over_labelled_and_sampled(n_negatives):
             u = reference.unlabeled.draw(batch)
             z = module(u.user, u.item)
             terms.append(cross_entropy(z, torch.zeros_like(z)))
+        return torch.cat(terms).mean()
+
+    expected = by_hand(net.module_, reference, loss)
+    assert_same(net.partial_fit(data()).module_, expected)
+
+
+@pytest.mark.parametrize("n_negatives", [1, 2])
+def test_resampling_by_epoch_shuffles_negatives_among_labelled_rows(n_negatives):
+    net = make(NegativeSamplingNet, n_negatives=n_negatives, resample="epoch")
+    module, reference = copy.deepcopy(net.module_), data()
+    shuffler = torch.Generator().manual_seed(2)
+    for _ in range(3):
+        joint = []
+        for batch in epoch_batches(reference.labelled, 8, shuffler):
+            joint.append(batch)
+            for _ in range(n_negatives):
+                u = reference.unlabeled.draw(batch)
+                ones = torch.ones(len(u))
+                joint.append(Pairs(u.user, u.item, 0 * ones, ones))
+        for batch in epoch_batches(Pairs.joined(joint), 8, shuffler):
+            parameters = list(module.parameters())
+            gradients = torch.autograd.grad(weighted_ce(module, batch), parameters)
+            for p, g in zip(parameters, gradients):
+                p.data -= GAMMA * g
+    assert_same(net.partial_fit(data()).module_, module)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.2, 1.0, 3.0])
+def test_reweighted_loss_by_hand(beta):
+    net = make(
+        NegativeSamplingNet, criterion=MeanReweightedCrossEntropy, criterion__beta=beta
+    )
+    reference = data()
+
+    def loss(module, batch):
+        p = torch.sigmoid(module(batch.user, batch.item))
+        p_y = torch.where(batch.y == 1, p, 1 - p)
+        terms = [batch.weight * p_y.detach() ** beta * -torch.log(p_y)]
+        u = reference.unlabeled.draw(batch)
+        p_0 = 1 - torch.sigmoid(module(u.user, u.item))
+        terms.append(p_0.detach() ** beta * -torch.log(p_0))
         return torch.cat(terms).mean()
 
     expected = by_hand(net.module_, reference, loss)
