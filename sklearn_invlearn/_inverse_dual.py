@@ -8,12 +8,14 @@ from typing import Any
 from sklearn.utils._param_validation import Interval
 
 from ._base import BaseRecommender
+from ._build import comes_fitted
 from ._shared_docs import with_shared_parameters
+from ._student import GateMixin
 from .training import InverseDualLossNet, PairNet
 
 
 @with_shared_parameters
-class InverseDualLossRecommender(BaseRecommender):
+class InverseDualLossRecommender(GateMixin, BaseRecommender):
     r"""Learn from unlabeled pairs by the labels the model gives them.
 
     Minimises the sum of the cross entropy of labelled pairs and the inverse dual
@@ -37,7 +39,15 @@ class InverseDualLossRecommender(BaseRecommender):
     ----------
     alpha : float, default=None
         Learning rate α on unlabeled pairs: their loss has the weight α/γ. None is
-        `gamma`, the plain sum of the paper.
+        `gamma`, the plain sum of the paper; for a backbone that comes fitted
+        ("spectral"), None and ``max_epochs=None`` leave it to held-out labels whether
+        to learn from `X_unlab` at all, see Notes.
+
+    prior_alignment : bool, default=False
+        Whether w1 is scaled so that its mean over a batch is the share of positives
+        among the labels: an extension, see
+        :func:`~sklearn_invlearn.losses.align_to_prior`. Without it the annotations
+        drift to the more frequent label.
 
     <shared parameters>
 
@@ -51,6 +61,12 @@ class InverseDualLossRecommender(BaseRecommender):
 
     net_ : PairNet
         The trained skorch net; ``net_.module_`` is the torch module.
+
+    gate_ : structured ndarray of shape (n_folds_tried,)
+        Whether held-out labels wanted the pool, see Notes: ``fold``, their
+        ``loss_direct`` (with the student), ``loss_pass`` (without), ``loss_inverse``
+        (against it), and the student's ``weight``, 0 if there is none. Empty where
+        nothing was asked.
 
     history_ : skorch History
         One row per epoch: ``train_loss``, and ``valid_loss`` where there are
@@ -73,6 +89,19 @@ class InverseDualLossRecommender(BaseRecommender):
     InverseGradientRecommender : Goes along or against the same gradient, whichever
         held-out labels prefer.
 
+    Notes
+    -----
+    A backbone that comes fitted has learned from the labels what its regularisation
+    lets it, and self-training from there costs accuracy where labels are clean. So by
+    default the pool goes to a *student*: a second model on the same embeddings with
+    a strong prior, that minimises :math:`L` with annotations aligned to the prior. The
+    logit of a pair becomes :math:`a + b\,z + c\,z_{student}`, with a, b and
+    :math:`c \ge 0` from held-out labels (three folds), an extension
+    that follows Wolpert's "Stacked generalization" (1992). If c is 0 on the first fold,
+    as it usually is with clean labels, the model stays exactly as it was fitted. With
+    many wrong labels the student can help a lot. There is no student without `X_unlab`,
+    or with fewer than 1,000 labels or 20 of one class.
+
     References
     ----------
     .. [1] Lin et al., "Inverse Learning with Extremely Sparse Feedback for
@@ -91,12 +120,14 @@ class InverseDualLossRecommender(BaseRecommender):
     _parameter_constraints: dict = {
         **BaseRecommender._parameter_constraints,
         "alpha": [Interval(Real, 0, None, closed="left"), None],
+        "prior_alignment": ["boolean"],
     }
 
     def __init__(
         self,
         *,
         alpha=None,
+        prior_alignment=False,
         backbone="spectral",
         n_factors=32,
         user_bias=True,
@@ -120,6 +151,7 @@ class InverseDualLossRecommender(BaseRecommender):
         verbose=0,
     ) -> None:
         self.alpha = alpha
+        self.prior_alignment = prior_alignment
         self.backbone = backbone
         self.n_factors = n_factors
         self.user_bias = user_bias
@@ -142,6 +174,15 @@ class InverseDualLossRecommender(BaseRecommender):
         self.random_state = random_state
         self.verbose = verbose
 
+    @property
+    def _asks_held_out_labels(self) -> bool:
+        by_default = self.alpha is None and self.max_epochs is None
+        return by_default and comes_fitted(self.backbone)
+
+    def _n_epochs(self) -> int:
+        return 0 if self._asks_held_out_labels else super()._n_epochs()
+
     def _net(self) -> tuple[type[PairNet], dict[str, Any]]:
         alpha = self.gamma if self.alpha is None else self.alpha
-        return InverseDualLossNet, {"alpha": alpha}
+        params = {"alpha": alpha, "prior_alignment": self.prior_alignment}
+        return InverseDualLossNet, params

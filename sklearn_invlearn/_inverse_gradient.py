@@ -10,12 +10,14 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseRecommender
+from ._build import comes_fitted
 from ._shared_docs import with_shared_parameters
+from ._student import GateMixin
 from .training import InverseGradientNet, PairNet
 
 
 @with_shared_parameters
-class InverseGradientRecommender(BaseRecommender):
+class InverseGradientRecommender(GateMixin, BaseRecommender):
     r"""Learn from unlabeled pairs, in the direction that held-out labels approve.
 
     Algorithm 1 of [1]_. The labelled pairs are split into *training-train* and
@@ -36,7 +38,8 @@ class InverseGradientRecommender(BaseRecommender):
     ----------
     alpha : float, default=None
         Size α of the probe step on unlabeled pairs. None is ``0.1 * gamma``, as in
-        the paper, whose convergence analysis asks for α < γ.
+        the paper, whose convergence analysis asks for α < γ; for a backbone that comes
+        fitted ("spectral"), None puts a gate before that, see Notes.
 
     probe : {"sgd", "sign"}, default="sgd"
         Probe step :math:`\alpha g`, as the paper has it, or :math:`\alpha \,
@@ -61,6 +64,7 @@ class InverseGradientRecommender(BaseRecommender):
     trace_ : structured ndarray of shape (n_steps,)
         One row per unlabeled step: ``epoch``, ``loss_direct``, ``loss_pass``,
         ``loss_inverse`` (of the training-test batch) and the ``direction`` taken.
+        Epoch 0 is the gate of a backbone that comes fitted, a row for each fold.
 
     classes_ : ndarray of shape (2,)
         The two labels; the second is the positive one.
@@ -70,6 +74,12 @@ class InverseGradientRecommender(BaseRecommender):
 
     net_ : PairNet
         The trained skorch net; ``net_.module_`` is the torch module.
+
+    gate_ : structured ndarray of shape (n_folds_tried,)
+        Whether held-out labels wanted the pool, see Notes: ``fold``, their
+        ``loss_direct`` (with the student), ``loss_pass`` (without), ``loss_inverse``
+        (against it), and the student's ``weight``, 0 if there is none. Empty where
+        nothing was asked.
 
     history_ : skorch History
         One row per epoch: ``train_loss``, and ``valid_loss`` where there are
@@ -103,6 +113,12 @@ class InverseGradientRecommender(BaseRecommender):
     whose loss is not finite is never chosen. Where early stopping sets rows aside by
     itself (see `early_stopping`), these are a further share of `validation_fraction`
     of the labelled rows: the training-test rows are trained on, and no judge.
+
+    A backbone that comes fitted has seen the training-test rows, which then approve of
+    anything. By default a gate on rows that it has not seen comes first: a student of
+    the pool joins the fitted model, in the direction and with the step size that lower
+    the held-out loss most, or does not (*pass*). It is an extension, the same as in
+    :class:`InverseDualLossRecommender`, whose Notes describe it.
 
     References
     ----------
@@ -188,6 +204,10 @@ class InverseGradientRecommender(BaseRecommender):
         self.random_state = random_state
         self.verbose = verbose
 
+    @property
+    def _asks_held_out_labels(self) -> bool:
+        return self.alpha is None and comes_fitted(self.backbone)
+
     def _net(self) -> tuple[type[PairNet], dict[str, Any]]:
         return InverseGradientNet, {
             "alpha": 0.1 * self.gamma if self.alpha is None else self.alpha,
@@ -198,11 +218,15 @@ class InverseGradientRecommender(BaseRecommender):
 
     @property
     def trace_(self) -> np.ndarray:
-        """Losses and direction of every unlabeled step."""
+        """Losses and direction of every unlabeled step; epoch 0 is the gate."""
         check_is_fitted(self, "net_")
         losses = ("loss_direct", "loss_pass", "loss_inverse")
         dtype = [("epoch", np.int64), *((n, np.float64) for n in losses)]
-        steps = [
+        gate = [
+            (0, *(fold[n] for n in losses), "direct" if fold["weight"] else "pass")
+            for fold in self.gate_
+        ]
+        steps = gate + [
             (row["epoch"], *(step[n] for n in losses), step["direction"])
             for row in self.history_
             for step in row["batches"]

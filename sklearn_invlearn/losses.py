@@ -60,6 +60,25 @@ def inverse_dual(logit: Tensor) -> Tensor:
     return cross_entropy(logit, annotation_proba(logit.detach()))
 
 
+def align_to_prior(w1: Tensor, prior: float) -> Tensor:
+    """Scale annotations so that their mean is `prior`, and cut at 1; shape (B,).
+
+    An extension, not part of [IL]. The dual loss sharpens, so the mean of w1 drifts
+    to the side of the more frequent label. w1·π/mean(w1) takes that back; π is the
+    share of positives among the labels, as in the risks of positive and unlabeled
+    learning (Kiryo et al., NeurIPS 2017, arXiv:1703.00593). Where the cut takes
+    effect the mean stays below `prior`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> align_to_prior(torch.tensor([0.1, 0.3, 0.8]), 0.2)
+    tensor([0.0500, 0.1500, 0.4000])
+    """
+    mean = w1.mean().clamp_min(torch.finfo(w1.dtype).tiny)
+    return (w1 * (prior / mean)).clamp_max(1.0)
+
+
 def reweighted_cross_entropy(logit: Tensor, y: Tensor, beta: float) -> Tensor:
     """R-CE loss p_y^β · CE of every row ([ADT] Eq. 4-6), shape (B,).
 

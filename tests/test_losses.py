@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn_invlearn.losses import (
     MeanCrossEntropy,
     MeanReweightedCrossEntropy,
+    align_to_prior,
     annotation_proba,
     cross_entropy,
     inverse_dual,
@@ -154,3 +155,22 @@ def test_reweighted_loss_of_extreme_logits_is_finite(logit, y):
     (slope,) = torch.autograd.grad(loss.sum(), z)
     assert torch.isfinite(loss).all()
     assert torch.isfinite(slope).all()
+
+
+@given(st.lists(st.floats(1e-4, 1.0), min_size=1, max_size=30), st.floats(0.01, 0.99))
+def test_aligned_annotations_have_the_mean_of_the_prior_unless_cut(values, prior):
+    w1 = torch.tensor(values, dtype=torch.float64)
+    aligned = align_to_prior(w1, prior)
+    scaled = [w * prior / (sum(values) / len(values)) for w in values]
+    assert aligned.min() >= 0
+    assert aligned.max() <= 1
+    if max(scaled) <= 1:
+        assert aligned.mean().item() == pytest.approx(prior)
+    else:
+        assert aligned.mean().item() <= prior + 1e-9
+    expected = torch.tensor([min(1.0, w) for w in scaled], dtype=torch.float64)
+    torch.testing.assert_close(aligned, expected)
+
+
+def test_annotations_that_are_all_zero_stay_finite():
+    assert align_to_prior(torch.zeros(3), 0.4).tolist() == [0.0, 0.0, 0.0]

@@ -8,7 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..spectral import Bilinear, Labels, fit_spectral, penalty
+from ..spectral import STRUCTURES, Bilinear, Labels, fit_spectral, penalty
+from ..spectral._bilinear import PRECISIONS
+
+_STUDENT_STRENGTH = 30.0
 
 
 class SpectralExposure(nn.Module):
@@ -111,3 +114,42 @@ class SpectralExposure(nn.Module):
             for w, model, precisions in zip(self.weights, self.models, self.precisions)
         ]
         return torch.stack(parts).sum()
+
+    def student(self, base_rate: float) -> SpectralExposure | None:
+        """Return an unfitted model on the same embeddings, with a strong prior.
+
+        A student of its own annotations needs a prior under which it cannot learn
+        single labels by heart: 30 times the precisions a fit starts from.
+
+        Parameters
+        ----------
+        base_rate : float
+            Share of positives to start from.
+
+        Returns
+        -------
+        student : SpectralExposure or None
+            None if no model with embeddings is left.
+        """
+        models = [cast(Bilinear, model) for model in self.models]
+        largest = max(models, key=lambda model: len(model.blocks))
+        if "a" not in largest.blocks:
+            return None
+        P, Q = (t.weight.detach().cpu().numpy() for t in (largest.P, largest.Q))
+        structure = next(s for s, b in STRUCTURES.items() if b == largest.blocks)
+        precisions = {k: _STUDENT_STRENGTH * PRECISIONS[k] for k in largest.blocks}
+        one = Bilinear(P, Q, structure, base_rate)
+        return SpectralExposure([one], [precisions], 0.0, np.ones(1))
+
+    def beside(
+        self, student: SpectralExposure, intercept: float, weights: np.ndarray
+    ) -> SpectralExposure:
+        """intercept + weights[0] · (this module) + weights[1] · `student`."""
+        own, other = (float(w) for w in weights)
+        return SpectralExposure(
+            [cast(Bilinear, m) for m in (*self.models, *student.models)],
+            [*self.precisions, *student.precisions],
+            intercept + own * self.intercept + other * student.intercept,
+            np.array([*(own * w for w in self.weights),
+                      *(other * w for w in student.weights)]),
+        )  # fmt: skip

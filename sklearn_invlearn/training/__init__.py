@@ -11,11 +11,12 @@ from ._inverse_gradient import InverseGradientNet
 from ._negative_sampling import NegativeSamplingNet, with_negatives
 from ._net import PairNet
 from ._optimizer_state import optimizer_state, set_optimizer_state
-from ._pairs import Pairs
+from ._pairs import Pairs, share_of_positives
 from ._probe import DIRECTIONS
 from ._record_rows import RecordRows
 from ._rowwise_adam import RowwiseAdam
 from ._rowwise_sgd import RowwiseSGD
+from ._student import fit_to_convergence
 from ._truncated_loss import TruncatedLossNet
 from ._unlabeled import (
     PoolSource,
@@ -44,7 +45,9 @@ __all__ = [
     "UnlabeledSource",
     "UnobservedPairs",
     "epoch_batches",
+    "fit_to_convergence",
     "optimizer_state",
     "set_optimizer_state",
+    "share_of_positives",
     "with_negatives",
 ]

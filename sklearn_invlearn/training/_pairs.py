@@ -71,6 +71,15 @@ class Pairs:
         assert item is not None
         return cls(user, item, column("y"), column("weight"), column("row"))
 
+    def to(self, device: torch.device | str) -> Pairs:
+        """Return the same pairs on another device."""
+
+        def column(values: Tensor | None) -> Tensor | None:
+            return None if values is None else values.to(device)
+
+        user, item = self.user.to(device), self.item.to(device)
+        return Pairs(user, item, column(self.y), column(self.weight))
+
     @property
     def codes(self) -> np.ndarray:
         """Codes (2, n) int64 on the CPU."""
@@ -87,3 +96,10 @@ class Pairs:
             None if self.weight is None else self.weight[rows],
             None if self.row is None else self.row[rows],
         )
+
+
+def share_of_positives(labelled: Pairs) -> float:
+    """Weighted share of positives."""
+    y, weight = labelled.y, labelled.weight
+    assert y is not None
+    return float(y.mean() if weight is None else (weight * y).sum() / weight.sum())

@@ -7,6 +7,7 @@ import torch
 
 from sklearn_invlearn.losses import (
     MeanReweightedCrossEntropy,
+    annotation_proba,
     cross_entropy,
     inverse_dual,
 )
@@ -94,6 +95,24 @@ def test_inverse_dual_loss_is_a_weighted_sum(alpha):
         u = reference.unlabeled.draw(batch)
         dual = inverse_dual(module(u.user, u.item)).mean()
         return weighted_ce(module, batch) + alpha / GAMMA * dual
+
+    expected = by_hand(net.module_, reference, loss)
+    assert_same(net.partial_fit(data()).module_, expected)
+
+
+def test_prior_alignment_scales_the_annotations_of_each_batch():
+    net = make(InverseDualLossNet, alpha=GAMMA, prior_alignment=True)
+    reference = data()
+    labelled = reference.labelled
+    prior = float((labelled.y * labelled.weight).sum() / labelled.weight.sum())
+
+    def loss(module, batch):
+        u = reference.unlabeled.draw(batch)
+        z = module(u.user, u.item)
+        w1 = annotation_proba(z.detach())
+        w1 = torch.minimum(w1 * prior / w1.mean(), torch.ones(()))
+        dual = (w1 * -z.sigmoid().log() - (1 - w1) * (1 - z.sigmoid()).log()).mean()
+        return weighted_ce(module, batch) + dual
 
     expected = by_hand(net.module_, reference, loss)
     assert_same(net.partial_fit(data()).module_, expected)

@@ -1,0 +1,196 @@
+"""Whether to learn from the pool: a student, and its weight by held-out labels.
+
+A backbone that comes fitted has learned from the labels what its prior lets it. A
+*student* on the same embeddings learns from the labels and from its own annotations of
+the pool. It joins the fitted model with the weight that predicts held-out labels best,
+often none: then the model stays as it was fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.model_selection import KFold
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from ._scoring import score_pairs
+from ._training_data import EncodedPairs
+from .spectral import stacking_weights
+from .spectral._stacking import cross_entropies
+from .training import Pairs, TrainingData, fit_to_convergence, share_of_positives
+
+GATE_DTYPE = np.dtype(
+    [("fold", np.int64)]
+    + [(f"loss_{name}", np.float64) for name in ("direct", "pass", "inverse")]
+    + [("weight", np.float64)]
+)
+Gate = list[tuple[int, float, float, float, float]]  # rows of GATE_DTYPE
+
+_N_FOLDS = 3
+_MANY = 100_000  # rows from which one fold tells enough
+_MIN_ROWS = 1_000
+_MIN_RARER = 20
+_SMALLEST_WEIGHT = 1e-3
+_TRIAL_WEIGHT = 0.1  # that the losses of a rejected student are shown at
+
+
+class GateMixin:
+    """What held-out labels said, of recommenders that ask them."""
+
+    _gate: Sequence[tuple] = ()
+
+    @property
+    def _asks_held_out_labels(self) -> bool:
+        """Whether they decide if the backbone learns from the pool."""
+        raise NotImplementedError
+
+    def _run(
+        self,
+        module: nn.Module,
+        pairs: EncodedPairs,
+        data: TrainingData,
+        seeds: dict[str, int],
+        callbacks: list,
+    ) -> None:
+        self._gate = []
+        if self._asks_held_out_labels and pairs.pool is not None:
+            labelled, pool = data.all_labelled.to("cpu"), pairs.pool.to("cpu")
+            seed = seeds["held_out"]
+            module, self._gate = gated_by_held_out_labels(module, labelled, pool, seed)
+        super()._run(module, pairs, data, seeds, callbacks)  # type: ignore[misc]
+
+    @property
+    def gate_(self) -> np.ndarray:
+        """Held-out losses with a student of the pool and without, fold by fold."""
+        check_is_fitted(self, "net_")
+        return np.array(list(self._gate), dtype=GATE_DTYPE)
+
+
+def gated_by_held_out_labels(
+    module: Any,
+    labelled: Pairs,
+    pool: Pairs | None,
+    seed: int,
+    teach: Callable[..., None] = fit_to_convergence,
+) -> tuple[nn.Module, Gate]:
+    """Return `module`, joined by a student if held-out labels want it, and the gate.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Fitted to `labelled`; on the CPU, like the pairs.
+    labelled : Pairs
+        Labelled pairs.
+    pool : Pairs or None
+        Exposures; without them the student has its stronger prior and labels alone.
+    teach : callable
+        ``teach(student, labelled, pool, seed=seed)`` trains a student in place.
+    seed : int
+        Fixes folds and the order of rows.
+
+    Returns
+    -------
+    module : nn.Module
+    gate : list of tuple
+        Rows of GATE_DTYPE, one for each fold that was tried. Without an improvement
+        in the first one there is no second.
+    """
+    y = _column(labelled.y)
+    rarer = min(y.sum(), len(y) - y.sum())
+    too_few = len(y) < _MIN_ROWS or rarer < _MIN_RARER
+    if too_few or not hasattr(module, "student") or _student(module, labelled) is None:
+        return module, []
+    folds = KFold(_N_FOLDS, shuffle=True, random_state=seed).split(y)
+    rows, logits = [], []
+    for train, test in folds:
+        rows.append(test)
+        logits.append(
+            _held_out_logits(module, labelled, pool, train, test, seed, teach)
+        )
+        intercept, weights = _weights(logits, rows, labelled)
+        if weights[1] <= _SMALLEST_WEIGHT or len(y) >= _MANY:
+            break
+    gate = _losses(logits, rows, labelled, intercept, weights)
+    if weights[1] <= _SMALLEST_WEIGHT:
+        return module, gate
+    student = _student(module, labelled)
+    teach(student, labelled, pool, seed=seed)
+    return module.beside(student, intercept, weights).eval(), gate
+
+
+def _student(module: Any, labelled: Pairs) -> Any:
+    return module.student(share_of_positives(labelled))
+
+
+def _held_out_logits(
+    module: Any,
+    labelled: Pairs,
+    pool: Pairs | None,
+    train: np.ndarray,
+    test: np.ndarray,
+    seed: int,
+    teach: Callable[..., None],
+) -> np.ndarray:
+    """Logits (n_test, 2) of the model without the rows `test`, and of a student.
+
+    The former is not fitted anew: it forgets the rows by training on the others.
+    """
+    known, held_out = (labelled[torch.from_numpy(rows)] for rows in (train, test))
+    without = deepcopy(module)
+    fit_to_convergence(without, known, None, seed=seed)
+    student = _student(module, known)
+    teach(student, known, pool, seed=seed)
+    return np.column_stack([score_pairs(m, held_out.codes) for m in (without, student)])
+
+
+def _weights(
+    logits: list[np.ndarray], rows: list[np.ndarray], labelled: Pairs
+) -> tuple[float, np.ndarray]:
+    """Intercept and weights of both, from the folds so far."""
+    tried = np.concatenate(rows)
+    y, weight = _column(labelled.y)[tried], _row_weights(labelled)[tried]
+    return stacking_weights(np.vstack(logits), y, weight)
+
+
+def _losses(
+    logits: list[np.ndarray],
+    rows: list[np.ndarray],
+    labelled: Pairs,
+    intercept: float,
+    weights: np.ndarray,
+) -> Gate:
+    """Held-out loss of each fold with the student, without it, and against it."""
+    shift, slope = _weights([z[:, :1] for z in logits], rows, labelled)
+    chosen = weights[1] > _SMALLEST_WEIGHT
+    step = float(weights[1]) if chosen else _TRIAL_WEIGHT
+    gate = []
+    for k, (z, test) in enumerate(zip(logits, rows)):
+        stay = shift + slope[0] * z[:, 0]
+        away = step * (z[:, 1] - z[:, 1].mean())
+        direct = intercept + z @ weights if chosen else stay + away
+        with_student, without, against = (
+            _mean_loss(logit, labelled, test) for logit in (direct, stay, stay - away)
+        )
+        weight = step if chosen else 0.0
+        gate.append((k + 1, with_student, without, against, weight))
+    return gate
+
+
+def _mean_loss(logit: np.ndarray, labelled: Pairs, rows: np.ndarray) -> float:
+    y, weight = _column(labelled.y)[rows], _row_weights(labelled)[rows]
+    return float(cross_entropies(logit[:, None], y, weight)[0] / weight.sum())
+
+
+def _column(values: Any) -> np.ndarray:
+    return values.numpy().astype(np.float64)
+
+
+def _row_weights(labelled: Pairs) -> np.ndarray:
+    return (
+        np.ones(len(labelled)) if labelled.weight is None else _column(labelled.weight)
+    )

@@ -1,0 +1,69 @@
+"""Train a module to convergence on labels and, if given, on its own annotations.
+
+Not an epoch of a procedure but a fit: many steps of Adam at a rate that falls to zero,
+so that a module which starts with rows in it that it should not know forgets them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from ..losses import MeanCrossEntropy
+from ._batches import EndlessBatches
+from ._inverse_dual import aligned_dual_loss
+from ._pairs import Pairs, share_of_positives
+
+_N_STEPS = 200
+_N_WARM_UP = 20
+_BATCH_SIZE = 1024
+_LEARNING_RATE = 0.03
+
+
+def fit_to_convergence(
+    module: Any, labelled: Pairs, pool: Pairs | None, *, seed: int
+) -> None:
+    """Minimise L_labelled + penalty/n, plus the aligned dual loss of `pool`, in place.
+
+    Parameters
+    ----------
+    module : nn.Module
+        With a method ``penalty()``, or without.
+    labelled : Pairs
+        Labelled pairs, whose share of positives is the prior of the annotations.
+    pool : Pairs or None
+        Unlabeled pairs; None learns from the labels alone.
+    seed : int
+        Of the order of the rows.
+    """
+    optimizer = torch.optim.Adam(
+        [p for p in module.parameters() if p.requires_grad],
+        lr=_LEARNING_RATE,
+        betas=(0.9, 0.99),
+        fused=True,
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda t: min(1.0, (t + 1) / _N_WARM_UP)
+        * 0.5 * (1 + math.cos(math.pi * min(t, _N_STEPS) / _N_STEPS)),
+    )  # fmt: skip
+    criterion = MeanCrossEntropy()
+    prior = share_of_positives(labelled)
+    generator = torch.Generator(labelled.user.device).manual_seed(seed)
+    batches = EndlessBatches(labelled, _BATCH_SIZE, generator)
+    annotated = None if pool is None else EndlessBatches(pool, _BATCH_SIZE, generator)
+    module.train()
+    for _ in range(_N_STEPS):
+        batch = next(batches)
+        loss = criterion(module(batch.user, batch.item), batch.y, batch.weight)
+        if hasattr(module, "penalty"):
+            loss = loss + module.penalty() / len(labelled)
+        if annotated is not None:
+            loss = loss + aligned_dual_loss(module, next(annotated), prior)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    module.eval()

@@ -1,0 +1,264 @@
+"""Whether a fitted backbone learns from the pool: held-out labels decide."""
+
+import math
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from sklearn_invlearn import (
+    CrossEntropyRecommender,
+    InverseDualLossRecommender,
+    InverseGradientRecommender,
+    load,
+)
+from sklearn_invlearn._student import GATE_DTYPE, _losses, gated_by_held_out_labels
+from sklearn_invlearn.datasets import make_sparse_feedback
+from sklearn_invlearn.spectral import stacking_weights
+from sklearn_invlearn.training import Pairs
+
+SPECTRAL = {"backbone": "spectral", "random_state": 0}
+RECOMMENDERS = [InverseDualLossRecommender, InverseGradientRecommender]
+
+
+@pytest.fixture(scope="module")
+def data():
+    return make_sparse_feedback(
+        n_users=300, n_items=150, n_exposures=18_000, label_fraction=0.3, random_state=0
+    )
+
+
+@pytest.fixture(scope="module")
+def noisy(data):
+    """Labels of which 40 % are wrong."""
+    return data.y ^ (np.random.default_rng(0).random(len(data.y)) < 0.4)
+
+
+def fit(recommender, data, y, **params):
+    est = recommender(**SPECTRAL | params)
+    return est.fit(data.X, y, X_unlab=(data.X_unlab,))
+
+
+def already_fitted(est):
+    """A backbone that is a copy of the module of `est`."""
+    copy = classmethod(lambda cls, **_: deepcopy(est.net_.module_))
+    return type("AlreadyFitted", (), {"fitted": copy})
+
+
+@pytest.fixture(scope="module")
+def on_clean(data):
+    return fit(CrossEntropyRecommender, data, data.y)
+
+
+@pytest.fixture(scope="module")
+def on_noise(data, noisy):
+    return fit(CrossEntropyRecommender, data, noisy)
+
+
+@pytest.fixture(scope="module")
+def with_student(data, noisy, on_noise):
+    backbone = already_fitted(on_noise)
+    return fit(InverseDualLossRecommender, data, noisy, backbone=backbone)
+
+
+def auc(est, data):
+    return roc_auc_score(data.y_test, est.decision_function(data.X_test))
+
+
+def test_on_clean_labels_the_model_stays_exactly_as_it_was_fitted(on_clean, data):
+    est = fit(InverseDualLossRecommender, data, data.y)
+    assert len(est.gate_) == 1
+    assert est.gate_["weight"].tolist() == [0.0]
+    assert est.n_iter_ == 0
+    z = [m.decision_function(data.X_test) for m in (on_clean, est)]
+    np.testing.assert_array_equal(*z)
+
+
+def test_on_noisy_labels_the_student_joins_and_helps(with_student, on_noise, data):
+    gate = with_student.gate_
+    assert len(gate) == 3
+    assert (gate["weight"] > 0).all()
+    assert gate["loss_direct"].mean() < gate["loss_pass"].mean()
+    assert auc(with_student, data) > auc(on_noise, data) + 0.01
+    n_models = [len(m.net_.module_.models) for m in (with_student, on_noise)]
+    assert n_models[0] == n_models[1] + 1
+
+
+def test_the_same_seed_gives_the_same_gate(with_student, on_noise, data, noisy):
+    backbone = already_fitted(on_noise)
+    again = fit(InverseDualLossRecommender, data, noisy, backbone=backbone)
+    np.testing.assert_array_equal(again.gate_, with_student.gate_)
+    z = [m.decision_function(data.X_test[:50]) for m in (again, with_student)]
+    np.testing.assert_array_equal(*z)
+
+
+def test_a_file_keeps_student_and_gate(with_student, data, tmp_path):
+    # Under its own name: a class of one's own is not kept in files.
+    with_student.set_params(backbone="spectral")
+    with_student.save(tmp_path / "est.safetensors")
+    same = load(tmp_path / "est.safetensors")
+    np.testing.assert_array_equal(same.gate_, with_student.gate_)
+    z = [m.decision_function(data.X_test) for m in (same, with_student)]
+    np.testing.assert_array_equal(*z)
+
+
+def test_the_trace_begins_with_the_gate(on_clean, data):
+    backbone = already_fitted(on_clean)
+    est = fit(InverseGradientRecommender, data, data.y, backbone=backbone)
+    assert len(est.gate_)
+    first = est.trace_[: len(est.gate_)]
+    assert first["epoch"].tolist() == [0] * len(est.gate_)
+    chosen = np.where(est.gate_["weight"] > 0, "direct", "pass")
+    assert first["direction"].tolist() == chosen.tolist()
+    for name in ("loss_direct", "loss_pass", "loss_inverse"):
+        np.testing.assert_array_equal(first[name], est.gate_[name])
+    assert (est.trace_["epoch"][len(est.gate_) :] == 1).all()
+
+
+@pytest.mark.parametrize("recommender", RECOMMENDERS)
+def test_nothing_is_asked_where_alpha_is_given(recommender, on_clean, data):
+    backbone = already_fitted(on_clean)
+    est = fit(recommender, data, data.y, alpha=1e-4, backbone=backbone)
+    assert est.gate_.dtype == GATE_DTYPE
+    assert len(est.gate_) == 0
+    assert est.n_iter_ == 1
+
+
+@pytest.mark.parametrize("recommender", RECOMMENDERS)
+def test_nothing_is_asked_without_a_pool_or_from_random_weights(
+    recommender, on_clean, data
+):
+    no_pool = recommender(backbone=already_fitted(on_clean)).fit(data.X, data.y)
+    gmf = recommender(backbone="gmf", max_epochs=1, random_state=0)
+    gmf.fit(data.X, data.y, X_unlab=(data.X_unlab,))
+    assert len(no_pool.gate_) == len(gmf.gate_) == 0
+
+
+def test_too_few_labels_to_ask(data):
+    est = InverseDualLossRecommender(**SPECTRAL)
+    est.fit(data.X[:999], data.y[:999], X_unlab=(data.X_unlab,))
+    assert len(est.gate_) == 0
+
+
+class Constant(torch.nn.Module):
+    """Comes fitted, and knows no student."""
+
+    def __init__(self):
+        super().__init__()
+        self.mu = torch.nn.Parameter(torch.zeros(()))
+
+    @classmethod
+    def fitted(cls, n_users, n_items, *, labels, exposed, seed):
+        return cls()
+
+    def forward(self, user, item):
+        return self.mu + 0.0 * user
+
+
+def test_a_backbone_without_student_stays_as_it_is(data):
+    est = fit(InverseDualLossRecommender, data, data.y, backbone=Constant)
+    assert len(est.gate_) == 0
+    assert est.n_iter_ == 0
+    assert (est.decision_function(data.X_test) == 0).all()
+
+
+class Table(torch.nn.Module):
+    """A logit for each item; its student is another table."""
+
+    def __init__(self, logits):
+        super().__init__()
+        self.item = torch.nn.Embedding.from_pretrained(
+            torch.as_tensor(logits, dtype=torch.float32)[:, None], freeze=False
+        )
+
+    def forward(self, user, item):
+        return self.item(item)[:, 0]
+
+    def penalty(self):
+        return 0.5 * 1e4 * self.item.weight.square().sum()  # no fit moves it off zero
+
+    def student(self, base_rate):
+        assert 0 < base_rate < 1
+        return Table(torch.zeros(len(self.item.weight)))
+
+    def beside(self, student, intercept, weights):
+        logits = [m.item.weight[:, 0].detach() for m in (self, student)]
+        return Table(intercept + weights[0] * logits[0] + weights[1] * logits[1])
+
+
+def teaching(truth):
+    """A teacher that hands the student its logits."""
+
+    def teach(student, labelled, pool, *, seed):
+        with torch.no_grad():
+            student.item.weight[:, 0] = torch.as_tensor(truth, dtype=torch.float32)
+
+    return teach
+
+
+def table_case(sign):
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=40)
+    item = rng.integers(40, size=1500)
+    y = (rng.random(1500) < 1 / (1 + np.exp(-truth[item]))).astype(float)
+    codes = np.stack([np.zeros_like(item), item])
+    labelled = Pairs.from_codes(codes, y, device=torch.device("cpu"))
+    module, gate = gated_by_held_out_labels(
+        Table(np.zeros(40)), labelled, None, seed=0, teach=teaching(sign * truth)
+    )
+    return module, np.array(gate, dtype=GATE_DTYPE), labelled, truth
+
+
+def test_a_student_that_knows_joins_with_the_weight_of_brute_force():
+    module, gate, labelled, truth = table_case(+1)
+    weight = gate["weight"][0]
+    y, z = labelled.y.numpy(), truth[labelled.item.numpy()]
+
+    def loss(c):  # the model without the fold is all but zero
+        away = min((c - 1) ** 2, c**2 + 1)  # ridge towards one of the two alone
+        return np.sum(np.logaddexp(0, c * z) - y * c * z) + 2.5 * away
+
+    grid = np.linspace(0, 2, 401)
+    best = grid[np.argmin([loss(c) for c in grid])]
+    assert weight == pytest.approx(best, abs=0.1)
+    assert len(gate) == 3
+    learned = module.item.weight[:, 0].detach().numpy()
+    assert np.corrcoef(learned, truth)[0, 1] > 0.999
+
+
+def test_a_student_that_is_wrong_is_left_out():
+    module, gate, *_ = table_case(-1)
+    assert gate["weight"].tolist() == [0.0]
+    assert gate["loss_inverse"][0] < gate["loss_pass"][0] < gate["loss_direct"][0]
+    assert (module.item.weight == 0).all()
+
+
+def test_losses_of_the_gate_by_hand():
+    rng = np.random.default_rng(1)
+    y, weight = rng.integers(2, size=60), rng.random(60) + 0.5
+    weight /= weight.mean()
+    z = rng.normal(size=(60, 2))
+    rows = [np.arange(0, 25), np.arange(25, 60)]
+    labelled = Pairs.from_codes(
+        np.zeros((2, 60), int), y, weight, device=torch.device("cpu")
+    )
+    y, weight = labelled.y.double().numpy(), labelled.weight.double().numpy()
+    gate = _losses([z[r] for r in rows], rows, labelled, 0.3, np.array([0.7, 0.4]))
+    gate = np.array(gate, dtype=GATE_DTYPE)
+    shift, slope = stacking_weights(z[:, :1], y, weight)
+    for k, r in enumerate(rows):
+        mean = sum(z[i, 1] for i in r) / len(r)
+        total = np.zeros(3)
+        for i in r:
+            stay = shift + slope[0] * z[i, 0]
+            direct = 0.3 + 0.7 * z[i, 0] + 0.4 * z[i, 1]
+            for j, logit in enumerate((direct, stay, stay - 0.4 * (z[i, 1] - mean))):
+                p = 1 / (1 + math.exp(-logit))
+                total[j] -= weight[i] * math.log(p if y[i] else 1 - p)
+        total /= sum(weight[i] for i in r)
+        losses = [gate[k][f"loss_{name}"] for name in ("direct", "pass", "inverse")]
+        np.testing.assert_allclose(losses, total)
+        assert gate[k]["fold"] == k + 1
+        assert gate[k]["weight"] == 0.4
