@@ -53,6 +53,9 @@ class AnnotationReport:
         ``fewest`` and ``most`` rows (or labels) of one id, ``n_ids``, ``n_pairs``,
         ``positive_share``, ``abstained_share``, ``mean_proba``, ``mean_w1``.
         ``pandas.DataFrame(report.by_user)`` prints well.
+
+    count : {"pool", "labels"}
+        What was counted.
     """
 
     n_pairs: int
@@ -64,6 +67,7 @@ class AnnotationReport:
     mean_w1: float
     by_user: np.ndarray
     by_item: np.ndarray
+    count: str
 
     @property
     def drift(self) -> float:
@@ -78,7 +82,8 @@ class AnnotationReport:
             f"probability {self.mean_proba:.3f}, mean weight w1 {self.mean_w1:.3f}",
         ]
         for what, table in (("user", self.by_user), ("item", self.by_item)):
-            lines += ["", f"{'rows per ' + what:>16}" + _HEADER]
+            unit = "rows" if self.count == "pool" else "labels"
+            lines += ["", f"{unit + ' per ' + what:>16}" + _HEADER]
             for row in table:
                 span = f"{row['fewest']:,} to {row['most']:,}"
                 lines.append(
@@ -200,6 +205,7 @@ def annotation_report(
         mean_w1=float(w1.mean()),
         by_user=by_user,
         by_item=by_item,
+        count=count,
     )
     _warn_of_drift(report, max_drift)
     return report

@@ -12,6 +12,7 @@ _ROUNDING = 8 * float(np.finfo(np.float32).eps)
 _NO_EFFECT = 0.01  # what all steps together might change of the loss
 _DOMINATES = 0.5
 _FEW_DIRECT = 0.2
+_FEW_PASSES = 0.2  # with more, the second-order term is felt: a larger α overshoots
 _NOT_FINITE = 0.01
 _ENOUGH_STEPS = 20
 
@@ -64,7 +65,7 @@ def trace_verdict(trace: np.ndarray) -> TraceVerdict:
         - "too large": at least half of the steps are passes; or four in five are
           passes or inverse, with a fifth of passes; or losses are not finite.
         - "too small": the typical difference of the losses is rounding (or none),
-          or all steps together cannot change the loss by 1 %.
+          or all steps together cannot change the loss by 1 % though few are passes.
         - "disagreement": most steps are inverse. Held-out labels contradict the
           model's own annotations.
         - "balanced": none of these.
@@ -130,14 +131,15 @@ def _judge(
             "directions mean nothing and unlabeled pairs have no effect. Try α a "
             "hundred to ten thousand times as large, or probe='sign'."
         )
-    if change * n_steps < _NO_EFFECT:
+    no_effect = change * n_steps < _NO_EFFECT
+    if no_effect and shares["pass"] < _FEW_PASSES:
         return "too small", (
             "α is too small: the directions are real, but all steps together cannot "
             "change the loss by 1 %, so unlabeled pairs have next to no effect. Try "
             "ten or a hundred times as large an α."
         )
     not_direct = shares["pass"] + shares["inverse"]
-    crowded = not_direct >= 1 - _FEW_DIRECT and shares["pass"] >= _FEW_DIRECT
+    crowded = not_direct >= 1 - _FEW_DIRECT and shares["pass"] >= _FEW_PASSES
     if shares["pass"] >= _DOMINATES or crowded:
         return "too large", (
             "α is too large: a step in either direction overshoots, and most are not "
@@ -149,6 +151,12 @@ def _judge(
             "Try a smaller α first, then fewer epochs or more regularisation; if it "
             "stays so, unlabeled pairs mislead here: compare with "
             "CrossEntropyRecommender."
+        )
+    if no_effect:
+        return "balanced", (
+            "α is as large as the passes allow, yet all steps together cannot change "
+            "the loss by 1 %. For more effect take more steps: a smaller batch_size, "
+            "larger max_epochs or n_unlabeled_steps."
         )
     return "balanced", (
         "α is in a useful range. Whether unlabeled pairs help is for a validation "

@@ -85,6 +85,7 @@ def test_it_prints_as_a_table(est, data):
     assert f"{len(data.X_unlab):,} pairs" in text
     assert "rows per user" in text
     assert "rows per item" in text
+    assert "labels per user" in str(report_of(est, data.X_unlab, count="labels"))
     assert len(text.splitlines()) == 2 + 2 * (2 + 2)
 
 

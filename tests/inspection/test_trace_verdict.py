@@ -35,6 +35,7 @@ GOOD, BAD, OVER = (-0.01, 0.012), (0.012, -0.01), (0.02, 0.03)
         ([(0.0, 0.0)], "too small", "mean nothing"),
         ([(1e-8, -2e-8), (-2e-8, 1e-8)], "too small", "mean nothing"),
         ([(-1e-5, 1e-5)], "too small", "all steps together"),
+        ([(-1e-5, 1e-5), (-1e-5, 1e-5), (1e-5, 1e-5)], "balanced", "more steps"),
         ([(np.nan, np.inf), GOOD], "too large", "50% of the steps"),
         ([(np.nan, np.nan)], "too large", "100% of the steps"),
     ],
