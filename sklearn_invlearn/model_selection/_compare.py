@@ -22,6 +22,7 @@ from ..metrics._inputs import as_column, check_labels, factorise
 from ._comparison import Comparison
 from ._contenders import BASELINES, baselines
 from ._judge import TestRows, judge
+from ._labels import two_classes
 from ._resampled_metrics import IntArray, Metric, get_metric
 from ._run_cache import RunCache, key_of, table_hash
 from ._splitter import first_seen_codes
@@ -201,7 +202,7 @@ def compare_recommenders(
     """
     chosen = [get_metric(metric) for metric in metrics]
     selector = get_metric(select_by)
-    y_array = as_column(y, "y")
+    y_array, classes, _ = two_classes(y)
     contenders = _contenders(recommenders, param_distributions, len(y_array))
     if reference is not None and reference not in contenders:
         raise ValueError(
@@ -209,7 +210,7 @@ def compare_recommenders(
         )
     needs_proba = any(metric.needs_proba for metric in chosen)
     _check_contenders(contenders, needs_proba or selector.needs_proba)
-    folds, tests = _folds(X, y_array, X_test, y_test, cv, user_column, chosen)
+    folds, tests = _folds(X, y_array, classes, X_test, y_test, cv, user_column, chosen)
     tasks = {}
     data = [table_hash(table) for table in (X, X_test)]
     pools = X_unlab if isinstance(X_unlab, tuple) else (X_unlab,)
@@ -282,6 +283,7 @@ def _check_seeds(seeds: Any) -> list[int]:
 def _folds(
     X: Any,
     y: NDArray[Any],
+    classes: list[Any],
     X_test: Any,
     y_test: Any,
     cv: Any,
@@ -291,14 +293,11 @@ def _folds(
     """Return training rows and test rows of every split."""
     if (cv is None) == (X_test is None) or (X_test is None) != (y_test is None):
         raise ValueError("Pass either X_test and y_test, or cv.")
-    labels = np.unique(y) if y.dtype != object else np.array(sorted(set(y.tolist())))
-    if len(labels) != 2:
-        raise ValueError(f"y must have two labels, got {labels[:5].tolist()}.")
     parts: list[tuple[Any, NDArray[Any], Any, NDArray[Any], Any]] = []
     if cv is None:
         y_test = as_column(y_test, "y_test")
-        if not set(y_test.tolist()) <= set(labels.tolist()):
-            raise ValueError(f"y_test has labels that y has not: {labels.tolist()}.")
+        if not set(y_test.tolist()) <= set(classes):
+            raise ValueError(f"y_test has labels beside those of y, {classes}.")
         parts = [(X, y, X_test, y_test, None)]
     else:
         if isinstance(cv, Integral):
@@ -316,7 +315,7 @@ def _folds(
     bounds = np.cumsum([0, *map(len, ids)])
     folds, tests = [], []
     for k, (X_a, y_a, X_b, y_b, rows) in enumerate(parts):
-        test = TestRows(y_b == labels[1], codes[bounds[k] : bounds[k + 1]], rows)
+        test = TestRows(y_b == classes[1], codes[bounds[k] : bounds[k + 1]], rows)
         for metric in metrics:
             _require_defined(metric, test.positive, test.users, f"the test rows ({k})")
         folds.append(Fold(X_a, y_a, X_b))
