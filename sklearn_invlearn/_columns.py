@@ -89,6 +89,11 @@ def id_column(ids: Any, *, name: str) -> np.ndarray:
         column = np.asarray(ids)
         if column.dtype == object and column.ndim == 1:
             column = _from_values(column.tolist())
+    elif isinstance(ids, (set, frozenset, dict)):
+        raise TypeError(
+            f"{name} is a {type(ids).__name__}; the rows of the result could not be "
+            "told apart. Pass a list."
+        )
     else:
         column = _from_values(list(ids))
     if column.ndim != 1:

@@ -97,12 +97,11 @@ class RankingMixin:
                 ("candidates", items, item_codes),
             ):
                 refuse_unknown(f"{name} has ids", ids, codes)
-        excluded = None
-        if exclude_seen is not False:
+        excluded, shown = None, _shown_pairs(exclude_seen)
+        if shown is not None:
             excluded = excluded_pairs(self._seen, user_codes, item_codes)
-            if exclude_seen is not True:
-                pairs = check_pairs(exclude_seen, name="exclude_seen")
-                excluded = excluded + pairs_among(pairs, users, index)
+            if shown:
+                excluded = excluded + pairs_among(shown, users, index)
         with torch_threads(self.n_threads):
             best = best_items(
                 self.net_.module_, user_codes, item_codes, n_items, excluded
@@ -223,11 +222,28 @@ class RankingMixin:
         return index, column, known.lookup(column, name="candidates")
 
 
+def _shown_pairs(exclude_seen: Any) -> list[np.ndarray] | None:
+    """Columns of a table of pairs; [] for True or no rows, None for False."""
+    if isinstance(exclude_seen, (bool, np.bool_)):
+        return [] if exclude_seen else None
+    if not hasattr(exclude_seen, "__len__") or isinstance(exclude_seen, str):
+        raise TypeError(
+            f"exclude_seen={exclude_seen!r} is neither True nor False nor a table of "
+            "pairs."
+        )
+    if not len(exclude_seen):
+        return []
+    return check_pairs(exclude_seen, name="exclude_seen")
+
+
 def _as_column(ids: Any, name: str) -> tuple[np.ndarray, bool]:
     """Return a column of ids, and whether `ids` was one id instead of several."""
+    if hasattr(ids, "as_py"):  # a scalar of pyarrow does not equal its value
+        ids = ids.as_py()
+    elif isinstance(ids, np.ndarray) and ids.ndim == 0:
+        ids = ids.item()
     one = isinstance(ids, (str, bytes, tuple, frozenset))
-    one = one or not (hasattr(ids, "__iter__") or hasattr(ids, "columns"))
-    if one or getattr(ids, "ndim", 1) == 0:
+    if one or not (hasattr(ids, "__iter__") or hasattr(ids, "columns")):
         return id_column([ids], name=name), True
     return id_column(ids, name=name), False
 

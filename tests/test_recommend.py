@@ -304,6 +304,16 @@ def test_users_and_candidates_of_every_library(gmf):
         assert (scores == expected_scores).all()
         seen = gmf.seen_items(make(users))
         assert (seen != gmf.seen_items(users)).nnz == 0
+    alone, _ = gmf.recommend(users[0], 3)
+    for one in (np.int8(users[0]), np.array(users[0]), pyarrow.scalar(users[0])):
+        assert gmf.recommend(one, 3)[0].tolist() == alone.tolist()
+    nothing_new = [
+        [], np.empty((0, 2)), pandas.DataFrame(), polars.DataFrame(), np.True_,
+        pyarrow.table({"user": [], "item": []}),
+    ]  # fmt: skip
+    for table in nothing_new:
+        same, _ = gmf.recommend(users[0], 3, exclude_seen=table)
+        assert same.tolist() == alone.tolist()
     with pytest.raises(ValueError, match="contains NaN: 1 missing"):
         gmf.recommend(polars.Series([1, None]))
     with pytest.raises(ValueError, match="users is a table"):
@@ -325,6 +335,10 @@ def test_users_and_candidates_of_every_library(gmf):
         ({"users": 1, "candidates": [3, 4, 3.0]}, "1 repeated ids, such as"),
         ({"users": 1, "candidates": [None]}, "None is not an id"),
         ({"users": 1, "exclude_seen": [3]}, "Expected 2D array"),
+        ({"users": 1, "exclude_seen": None}, "neither True nor False"),
+        ({"users": 1, "exclude_seen": "all"}, "neither True nor False"),
+        ({"users": {1, 2}}, "users is a set"),
+        ({"users": 1, "candidates": {1: 2}}, "candidates is a dict"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments, message, gmf):
