@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CollidingRecommender": "._colliding",
     "CrossEntropyRecommender": "._cross_entropy",
     "InverseDualLossRecommender": "._inverse_dual",
     "InverseGradientRecommender": "._inverse_gradient",
@@ -30,6 +31,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "CollidingRecommender",
     "CrossEntropyRecommender",
     "InverseDualLossRecommender",
     "InverseGradientRecommender",
@@ -47,6 +49,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from ._colliding import CollidingRecommender
     from ._cross_entropy import CrossEntropyRecommender
     from ._files import load
     from ._inverse_dual import InverseDualLossRecommender

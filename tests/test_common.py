@@ -8,6 +8,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sklearn_invlearn
 from sklearn_invlearn import (
+    CollidingRecommender,
     CrossEntropyRecommender,
     InverseDualLossRecommender,
     InverseGradientRecommender,
@@ -33,6 +34,13 @@ ESTIMATORS = [
     for backbone in BACKBONES
     if backbone != "spectral"  # the default, which the second list checks
 ] + [method(**params) for method, params in METHODS]
+WARMED_UP = [
+    TruncatedLossRecommender(backbone=backbone, extra_feedback="warmup", **SIZES)
+    for backbone in ("gmf", "neumf")
+]
+COLLIDING = [CollidingRecommender(recommender=inner) for inner in WARMED_UP] + [
+    CollidingRecommender()
+]
 
 
 def expected_failures(estimator):
@@ -47,7 +55,10 @@ def expected_failures(estimator):
 # The suite's tables have up to ten columns, of few or of all-different ids.
 @pytest.mark.filterwarnings(r"ignore:X has \d+ columns:UserWarning")
 @pytest.mark.filterwarnings("ignore:Every known user is labelled:UserWarning")
-@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
+@pytest.mark.filterwarnings("ignore:.*no extra feedback:UserWarning")
+@parametrize_with_checks(
+    ESTIMATORS + COLLIDING, expected_failed_checks=expected_failures
+)
 def test_scikit_learn_check(estimator, check):
     check(estimator)
 
@@ -55,7 +66,7 @@ def test_scikit_learn_check(estimator, check):
 def test_every_public_estimator_is_checked():
     public = {getattr(sklearn_invlearn, name) for name in sklearn_invlearn.__all__}
     recommenders = {c for c in public if isinstance(c, type)}
-    assert {type(estimator) for estimator in ESTIMATORS} == recommenders
+    assert {type(estimator) for estimator in ESTIMATORS + COLLIDING} == recommenders
     assert {estimator.backbone for estimator in ESTIMATORS} == set(BACKBONES)
 
 
