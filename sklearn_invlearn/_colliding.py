@@ -228,8 +228,9 @@ one, default=None
             y_extra=y_extra,
         )
         encoder, positive = recommender._encoder, recommender.classes_[1]
-        weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight)
-        rated = (np.asarray(y).ravel() == positive) & (weight > 0)
+        rated = np.asarray(y).ravel() == positive
+        if sample_weight is not None:
+            rated = rated & (np.asarray(sample_weight) > 0)
         n_implicit = _rows_per_user(X, rated, encoder)
         n_extra = np.zeros_like(n_implicit)
         if X_extra is not None:

@@ -14,6 +14,7 @@ from sklearn.utils.fixes import parse_version
 
 import sklearn_invlearn
 from sklearn_invlearn import (
+    CollidingRecommender,
     CrossEntropyRecommender,
     InverseDualLossRecommender,
     InverseGradientRecommender,
@@ -45,6 +46,7 @@ CLASSES = [
     for thing in (getattr(module, name) for name in module.__all__)
     if inspect.isclass(thing) and not is_dataclass(thing)  # results are not built
 ]
+CLASSES.append(CollidingRecommender)
 each_method = pytest.mark.parametrize("method", METHODS)
 
 
