@@ -55,7 +55,7 @@ class UniformSource:
 class SameUserSource:
     """For each labelled row an unobserved pair of the same user.
 
-    If every user of the batch has seen every item, uniform pairs are drawn.
+    Of a user who has seen every item there is none: a pair of any user is drawn.
     """
 
     def __init__(self, unobserved: UnobservedPairs, generator: torch.Generator) -> None:
@@ -63,10 +63,7 @@ class SameUserSource:
         self._generator = generator
 
     def draw(self, labelled: Pairs) -> Pairs:
-        pairs = self._unobserved.draw_for_users(labelled.user, self._generator)
-        if len(pairs):
-            return pairs
-        return self._unobserved.draw(len(labelled), self._generator)
+        return self._unobserved.draw_for_users(labelled.user, self._generator)
 
     def n_drawn(self, n_labelled: int) -> int:
-        return n_labelled if len(self._unobserved) else 0  # at most
+        return n_labelled if len(self._unobserved) else 0

@@ -54,17 +54,22 @@ class UnobservedPairs:
     def draw_for_users(self, user: Tensor, generator: torch.Generator) -> Pairs:
         """Draw one pair for each code in `user` (n,), the item uniformly.
 
-        Users without an unobserved item, and the unknown user, are left out.
+        For the unknown user and for users without an unobserved item a pair of any
+        user is drawn; none at all if there are none. Always n pairs, so that
+        nothing has to be counted on the device.
         """
-        row = user[user > 0] - 1
-        n_unobserved = self._offset[row + 1] - self._offset[row]
-        row, n_unobserved = row[n_unobserved > 0], n_unobserved[n_unobserved > 0]
+        n = len(user) if len(self) else 0
         # 53 random bits: enough for any number of items, and never rounded up to 1.
         uniform = torch.rand(
-            len(row), generator=generator, device=row.device, dtype=torch.float64
+            n, generator=generator, device=user.device, dtype=torch.float64
         )
-        rank = self._offset[row] + (uniform * n_unobserved).long()
-        return self._pair_of_rank(rank)
+        row = (user[:n] - 1).clamp(min=0)
+        first = self._offset[row]
+        n_unobserved = self._offset[row + 1] - first
+        has_one = (user[:n] > 0) & (n_unobserved > 0)
+        first = torch.where(has_one, first, 0)
+        n_unobserved = torch.where(has_one, n_unobserved, len(self))
+        return self._pair_of_rank(first + (uniform * n_unobserved).long())
 
     def _pair_of_rank(self, rank: Tensor) -> Pairs:
         key = rank + torch.searchsorted(self._unobserved_before, rank, right=True)
