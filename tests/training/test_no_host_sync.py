@@ -55,9 +55,10 @@ class NoWaitingOperations(TorchDispatchMode):
         name = func.overloadpacket.__name__
         if name in WAITING_OPERATIONS:
             raise HostRead(name)
-        if name in ("index", "index_put", "index_put_", "_index_put_impl_"):
-            if any(i is not None and i.dtype is torch.bool for i in args[1]):
-                raise HostRead("a mask as an index")
+        if name.strip("_") in ("index", "index_put", "index_put_impl") and any(
+            i is not None and i.dtype is torch.bool for i in args[1]
+        ):
+            raise HostRead("a mask as an index")
         return func(*args, **(kwargs or {}))
 
 
