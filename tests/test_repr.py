@@ -22,6 +22,7 @@ from sklearn_invlearn import (
     TruncatedLossRecommender,
     baselines,
     datasets,
+    inspection,
     metrics,
     model_selection,
 )
@@ -36,7 +37,7 @@ METHODS = [
 FIT = [getattr(m, name) for m in METHODS for name in ("fit", "predict_proba")]
 FUNCTIONS = [
     function
-    for module in (datasets, metrics, model_selection)
+    for module in (datasets, inspection, metrics, model_selection)
     for function in (getattr(module, name) for name in module.__all__)
     if inspect.isfunction(function)
 ]

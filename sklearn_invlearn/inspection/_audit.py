@@ -52,7 +52,7 @@ def audit_labels(
     Parameters
     ----------
     estimator : estimator
-        Binary classifier with `predict_proba`; it is cloned, and need not be fitted.
+        Binary classifier with `predict_proba`. It is cloned, and need not be fitted.
 
     X : array-like, DataFrame or list of rows of shape (n, n_columns)
         Labelled pairs: user id in the first column, item id in the second.
@@ -65,9 +65,9 @@ def audit_labels(
         :class:`~sklearn_invlearn.model_selection.UserStratifiedKFold` in random order,
         a splitter, or pairs of positions.
 
-    X_unlab : array-like or DataFrame of shape (m, n_columns), or tuple of them, \
-default=None
-        Exposures without feedback, handed to every `fit` as a whole.
+    X_unlab : array-like, DataFrame or tuple of them, default=None
+        Exposures without feedback, shape (m, n_columns), handed to every `fit` as a
+        whole.
 
     path : bool, default=False
         Whether to keep the loss of every row after every epoch, from the model
