@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import cycle
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_consistent_length
 
-from ..metrics import gauc_score
+from ..metrics import activity_groups, score_by_group
 from ._axes import COLORS, axes_for
 
 
@@ -53,7 +54,7 @@ class GroupsDisplay:
     ...     y_true=[1, 0, 1, 0, 0, 1],
     ...     y_scores={"model": [0.9, 0.1, 0.2, 0.8, 0.3, 0.4]},
     ...     users=["ann", "ann", "bob", "bob", "cid", "cid"],
-    ...     activity={"ann": 3, "bob": 3, "cid": 50},
+    ...     history=["ann"] * 3 + ["bob"] * 3 + ["cid"] * 50,
     ...     n_groups=2,
     ... )
     >>> display.groups
@@ -81,10 +82,10 @@ class GroupsDisplay:
         y_true: Any,
         y_scores: Mapping[str, Any],
         users: Any,
-        activity: Mapping[Any, int],
         *,
+        history: Any,
         n_groups: int = 4,
-        metric: Callable[..., float] = gauc_score,
+        metric: Callable[..., float] | None = None,
         metric_name: str = "GAUC",
         ax: Any = None,
     ) -> GroupsDisplay:
@@ -101,15 +102,16 @@ class GroupsDisplay:
         users : array-like of shape (n,)
             User of each row.
 
-        activity : mapping of user to int
-            Feedback of each user in training; users that it lacks have none.
+        history : array-like of shape (m,)
+            User column of the training rows, in which activity is counted.
 
         n_groups : int, default=4
-            Groups of about as many users each; users of equal activity stay together,
-            so there may be fewer.
+            Groups with about as many training rows each; see
+            :func:`~sklearn_invlearn.metrics.activity_groups`.
 
-        metric : callable, default=gauc_score
-            ``metric(y_true, y_score, users) -> float``.
+        metric : callable, default=None
+            ``metric(y_true, y_score, users) -> float``; None is
+            :func:`~sklearn_invlearn.metrics.gauc_score`.
 
         metric_name : str, default="GAUC"
             Label of the axis.
@@ -121,25 +123,18 @@ class GroupsDisplay:
         -------
         display : GroupsDisplay
         """
-        y_true, users = np.asarray(y_true), np.asarray(users)
-        check_consistent_length(y_true, users, *y_scores.values())
-        known, user_of_row = np.unique(users, return_inverse=True)
-        counts = np.array([activity.get(user, 0) for user in known.tolist()])
-        group_of_user = quantile_groups(counts, n_groups)
-        group_of_row = group_of_user[user_of_row]
-        n = group_of_user.max() + 1
-        scores = {
-            name: np.array(
-                [
-                    metric(y_true[rows], np.asarray(score)[rows], users[rows])
-                    for rows in (group_of_row == g for g in range(n))
-                ]
-            )
+        group = activity_groups(users, history=history, n_groups=n_groups)
+        tables = {
+            name: score_by_group(y_true, score, users, group, metric=metric)
             for name, score in y_scores.items()
         }
-        labels = [_range(counts[group_of_user == g]) for g in range(n)]
+        count_of = Counter(np.asarray(history).tolist())
+        count = np.array([count_of[user] for user in np.asarray(users).tolist()])
         display = cls(
-            scores, np.bincount(group_of_user), labels, metric_name=metric_name
+            {name: table["score"] for name, table in tables.items()},
+            next(iter(tables.values()))["n_users"],
+            [_range(count[group == g]) for g in range(group.max() + 1)],
+            metric_name=metric_name,
         )
         return display.plot(ax=ax)
 
@@ -172,13 +167,6 @@ class GroupsDisplay:
         ax.set(xlabel="feedback of a user in training", ylabel=self.metric_name)
         ax.legend()
         return self
-
-
-def quantile_groups(counts: np.ndarray, n_groups: int) -> np.ndarray:
-    """Number the groups of about equal size, by rising count, from 0; shape (n,)."""
-    edges = np.quantile(counts, np.arange(1, n_groups) / n_groups, method="lower")
-    group = np.searchsorted(np.unique(edges), counts, side="left")
-    return np.unique(group, return_inverse=True)[1]
 
 
 def _range(counts: np.ndarray) -> str:
