@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -26,6 +27,8 @@ from ._ranking import RankingMixin
 from ._seen_items import SeenItemsMixin, incidence
 from ._torch_state import resolve_device, torch_seed, torch_threads
 from ._training_data import SAMPLING, EncodedPairs, encode, training_data
+from ._update_inputs import require_same_classes
+from ._updating import UpdatingMixin
 from .modules import BACKBONES, fill_unknown_rows
 from .training import PairNet, RowwiseAdam, RowwiseSGD, TrainingData
 
@@ -44,6 +47,7 @@ _SEEDS = (
     "unlabeled",
     "extra_shuffle",
     "extra_unlabeled",
+    "updates",
 )
 
 
@@ -55,6 +59,7 @@ class BaseRecommender(
     PredictionMixin,
     SeenItemsMixin,
     SaveMixin,
+    UpdatingMixin,
     ClassifierMixin,
     BaseEstimator,
     metaclass=ABCMeta,
@@ -66,6 +71,8 @@ class BaseRecommender(
     __metadata_request__fit = dict.fromkeys(
         ("X_unlab", "X_val", "y_val", "X_extra", "y_extra"), True
     )
+
+    __metadata_request__partial_fit = {"X_unlab": True}
 
     _parameter_constraints: dict = {
         "backbone": [StrOptions(set(BACKBONES)), type],
@@ -88,6 +95,7 @@ class BaseRecommender(
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "callbacks": [list, None],
         "random_state": ["random_state"],
+        "warm_start": ["boolean"],
         "verbose": ["verbose"],
     }
 
@@ -116,6 +124,11 @@ class BaseRecommender(
     def _extra_feedback(self) -> str | None:
         """What `X_extra` is for, in a word; None if the procedure has no use for it."""
         return getattr(self, "extra_feedback", None)
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether `fit` would start from the present weights."""
+        return self.warm_start and hasattr(self, "net_")
 
     # ---- fit ---------------------------------------------------------------------
 
@@ -186,26 +199,29 @@ one, default=None
         FloatingPointError
             If the training loss is no longer finite.
         """
-        self.__dict__.pop("net_", None)  # a fit that fails leaves no old model behind
+        before = self._continued_state()
+        if before is None:  # a fit that fails leaves no old model behind
+            self.__dict__.pop("net_", None)
         _inputs.check_use_of_extra(self, X_extra)
         tables = (X_unlab, X_val, y_val, X_extra, y_extra)
         inputs = _inputs.check_fit_inputs(
             self, X, y, sample_weight, *tables, positives_suffice=self._n_negatives > 0
         )
-        self.classes_ = inputs.classes
+        if before is not None:
+            require_same_classes(self, inputs.classes)
         random = check_random_state(self.random_state)
         seeds = dict(zip(_SEEDS, random.randint(2**31 - 1, size=len(_SEEDS)).tolist()))
         device = resolve_device(self.device)
 
-        self._encoder = PairEncoder()
+        encoder = PairEncoder() if before is None else self._encoder.copy()
         use_pool = self._draws_unlabeled or comes_fitted(self.backbone)
-        pairs = encode(inputs, self._encoder, device, use_pool=use_pool)
-        self._seen = incidence(pairs.observed, self._encoder)
-        self.class_count_ = pairs.class_count
+        pairs = encode(inputs, encoder, device, use_pool=use_pool)
+        if before is not None:
+            pairs = replace(pairs, earlier=self._earlier_pairs(device))
         stops_early = self._stops_early(pairs)
         data = training_data(
             pairs,
-            self._encoder,
+            encoder,
             draws_unlabeled=self._draws_unlabeled,
             holds_out=self._holds_out,
             stops_early=stops_early,
@@ -217,17 +233,27 @@ one, default=None
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
         callbacks = self._callbacks(stops_early, {"X": X, "y": y, "metadata": metadata})
         with torch_threads(self.n_threads), torch_seed(seeds["weights"], device):
-            module = build_module(
-                self.backbone,
-                **self._backbone_params(),
-                encoder=self._encoder,
-                pairs=pairs,
-                data=data,
-                n_negatives=self._n_negatives,
-                batch_size=self.batch_size,
-                seed=seeds["weights"],
-            )
-            self._run(module, pairs, data, seeds, callbacks)
+            if before is None:
+                module = build_module(
+                    self.backbone,
+                    **self._backbone_params(),
+                    encoder=encoder,
+                    pairs=pairs,
+                    data=data,
+                    n_negatives=self._n_negatives,
+                    batch_size=self.batch_size,
+                    seed=seeds["weights"],
+                )
+            else:
+                module = self._grown_module(encoder, data)
+            self.classes_, self.class_count_ = inputs.classes, pairs.class_count
+            self._encoder, self._seen = encoder, incidence(pairs.observed, encoder)
+            self._remember_for_updates(data, seeds["updates"], sample_weight)
+            try:
+                self._run(module, pairs, data, seeds, callbacks)
+            except Exception:
+                self.__dict__.update(before or {})
+                raise
         return self
 
     def _run(
@@ -241,6 +267,7 @@ one, default=None
         """Train `module` by the procedure; one with several stages overrides this."""
         device = pairs.labelled.user.device
         net = self._make_net(module, device, seeds["shuffle"], callbacks)
+        self._resume(net)
         self._train(net, data)
 
     def _stops_early(self, pairs: EncodedPairs) -> bool:
@@ -255,7 +282,8 @@ one, default=None
             return self.max_epochs
         if not comes_fitted(self.backbone):
             return 50
-        return 1 if self._draws_unlabeled else 0  # labels have been learned already
+        # Labels have been learned already, by a fit that did not start from a model.
+        return 1 if self._draws_unlabeled or self._goes_on else 0
 
     def _backbone_params(self) -> dict[str, Any]:
         shared = {name: getattr(self, name) for name in _BACKBONE_PARAMETERS}
@@ -299,7 +327,7 @@ one, default=None
         }
         return net_class(module, **shared | params)
 
-    def _callbacks(self, stops_early: bool, shown: dict[str, Any]) -> list:
+    def _callbacks(self, stops_early: bool, shown: dict[str, Any] | None) -> list:
         callbacks = []
         if stops_early:
             stopping = EarlyStopping(
@@ -311,10 +339,14 @@ one, default=None
             callbacks.append(("early_stopping", stopping))
         if self.verbose:
             callbacks.append(("bar", EpochBar(type(self).__name__)))
-        if hasattr(self, "_skl_callbacks"):
+        if shown is not None and hasattr(self, "_skl_callbacks"):
             bridge = SklearnCallbacks(self, shown, self._fitted_attributes)
             callbacks.append(("sklearn", bridge))
         return callbacks + (self.callbacks or [])
+
+    def _continued_state(self) -> dict[str, Any] | None:
+        """What a fit that goes on from the present weights must not lose; or None."""
+        return dict(vars(self)) if self._goes_on else None
 
     def _train(self, net: PairNet, data: TrainingData) -> None:
         """Train; after a Ctrl-C the estimator predicts with the weights so far."""

@@ -103,7 +103,8 @@ def blank_module(
     if settings is not None:
         return cls.blank(**sizes, **settings)
     named = signature(cls).parameters
-    optional = {name: value for name, value in shared.items() if name in named}
+    given = {"history": torch.empty((2, 0), dtype=torch.int64), **shared}
+    optional = {name: value for name, value in given.items() if name in named}
     return cls(**optional | params | sizes)
 
 

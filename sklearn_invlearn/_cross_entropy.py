@@ -112,6 +112,7 @@ class CrossEntropyRecommender(ExtraFeedbackRecommender):
         n_threads=1,
         callbacks=None,
         random_state=None,
+        warm_start=False,
         verbose=0,
     ) -> None:
         self.negatives = negatives
@@ -139,6 +140,7 @@ class CrossEntropyRecommender(ExtraFeedbackRecommender):
         self.n_threads = n_threads
         self.callbacks = callbacks
         self.random_state = random_state
+        self.warm_start = warm_start
         self.verbose = verbose
 
     @property

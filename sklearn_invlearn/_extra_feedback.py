@@ -70,6 +70,7 @@ class ExtraFeedbackRecommender(BaseRecommender):
         device = pairs.labelled.user.device
         main = self._make_net(module, device, seeds["shuffle"], main_callbacks)
         extra = self._extra_net(module, device, seeds["extra_shuffle"])
+        self._resume(extra if self.extra_feedback == "warmup" else main)
         if self.extra_feedback == "warmup":
             self._train(extra, extra_data)
             self._keep_user_vectors(module)

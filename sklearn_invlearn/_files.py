@@ -110,7 +110,7 @@ def _document(est: Any) -> dict[str, Any]:
         "items": est._encoder.items.exact_ids,
         "settings": module_settings(est.net_.module_),
         "history": [dict(row) for row in est.net_.history],
-        "n_labelled": est.net_.n_labelled_,
+        "counts": {name: getattr(est.net_, name) for name in est.net_.counts},
     }
 
 
@@ -237,7 +237,8 @@ def _restore(est: Any, content: Content) -> None:
     net.initialize()
     net.module_.eval()
     net.history_ = History(document["history"])
-    net.n_labelled_ = document["n_labelled"]
+    for name in net.counts:
+        setattr(net, name, document["counts"][name])
     set_optimizer_state(net, content.optimizer)
     est._encoder = encoder
     est.net_ = net

@@ -148,6 +148,7 @@ class InverseDualLossRecommender(GateMixin, BaseRecommender):
         n_threads=1,
         callbacks=None,
         random_state=None,
+        warm_start=False,
         verbose=0,
     ) -> None:
         self.alpha = alpha
@@ -172,6 +173,7 @@ class InverseDualLossRecommender(GateMixin, BaseRecommender):
         self.n_threads = n_threads
         self.callbacks = callbacks
         self.random_state = random_state
+        self.warm_start = warm_start
         self.verbose = verbose
 
     @property

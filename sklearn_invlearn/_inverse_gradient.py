@@ -176,6 +176,7 @@ class InverseGradientRecommender(GateMixin, BaseRecommender):
         n_threads=1,
         callbacks=None,
         random_state=None,
+        warm_start=False,
         verbose=0,
     ) -> None:
         self.alpha = alpha
@@ -202,6 +203,7 @@ class InverseGradientRecommender(GateMixin, BaseRecommender):
         self.n_threads = n_threads
         self.callbacks = callbacks
         self.random_state = random_state
+        self.warm_start = warm_start
         self.verbose = verbose
 
     @property

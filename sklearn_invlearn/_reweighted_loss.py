@@ -127,6 +127,7 @@ class ReweightedLossRecommender(ExtraFeedbackRecommender):
         n_threads=1,
         callbacks=None,
         random_state=None,
+        warm_start=False,
         verbose=0,
     ) -> None:
         self.beta = beta
@@ -154,6 +155,7 @@ class ReweightedLossRecommender(ExtraFeedbackRecommender):
         self.n_threads = n_threads
         self.callbacks = callbacks
         self.random_state = random_state
+        self.warm_start = warm_start
         self.verbose = verbose
 
     def _net(self) -> tuple[type[PairNet], dict[str, Any]]:

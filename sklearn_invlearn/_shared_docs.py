@@ -106,6 +106,10 @@ _SHARED_PARAMETERS = """\
     random_state : int, RandomState instance or None, default=None
         Fixes initial weights, splits, order of batches and sampled pairs.
 
+    warm_start : bool, default=False
+        Whether a further call of `fit` starts from the present weights: known ids and
+        their rows are kept, and `history_` goes on. See also `partial_fit`.
+
     verbose : int, default=0
         1 shows a progress bar over the epochs.
 """

@@ -72,6 +72,7 @@ class EncodedPairs:
     valid: Pairs | None
     extra: Pairs | None
     n_rows: int
+    earlier: Pairs | None = None  # pairs with feedback of earlier calls
 
     @property
     def rarer(self) -> int:
@@ -82,9 +83,9 @@ class EncodedPairs:
 
     @property
     def observed(self) -> Pairs:
-        """All pairs with feedback: labelled ones and extra ones."""
-        extra = [] if self.extra is None else [self.extra]
-        return Pairs.joined([self.labelled, *extra])
+        """All pairs with feedback: labelled ones, extra ones, those of former calls."""
+        more = [part for part in (self.extra, self.earlier) if part is not None]
+        return Pairs.joined([self.labelled, *more])
 
     @property
     def class_count(self) -> np.ndarray:

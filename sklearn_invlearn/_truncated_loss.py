@@ -150,6 +150,7 @@ class TruncatedLossRecommender(ExtraFeedbackRecommender):
         n_threads=1,
         callbacks=None,
         random_state=None,
+        warm_start=False,
         verbose=0,
     ) -> None:
         self.max_drop_rate = max_drop_rate
@@ -179,6 +180,7 @@ class TruncatedLossRecommender(ExtraFeedbackRecommender):
         self.n_threads = n_threads
         self.callbacks = callbacks
         self.random_state = random_state
+        self.warm_start = warm_start
         self.verbose = verbose
 
     def _net(self) -> tuple[type[PairNet], dict[str, Any]]:

@@ -15,6 +15,7 @@ from ._biases import Biases, BiasOnly, set_intercept
 from ._cdae import CDAE
 from ._contract import check_backbone, user_vectors
 from ._gmf import GMF
+from ._growth import Sides, Snapshot, freeze_shared, grow, table_sides
 from ._mlp import MLP
 from ._neumf import NeuMF
 from ._spectral import SpectralExposure
@@ -39,9 +40,14 @@ __all__ = [
     "Biases",
     "FactorTable",
     "NeuMF",
+    "Sides",
+    "Snapshot",
     "SpectralExposure",
     "check_backbone",
     "fill_unknown_rows",
+    "freeze_shared",
+    "grow",
     "set_intercept",
+    "table_sides",
     "user_vectors",
 ]

@@ -88,6 +88,12 @@ class CDAE(nn.Module):
         self.history_keys = torch.unique(user * self.n_items + item)
 
     @property
+    def history(self) -> Tensor:
+        """Observed positives (2, n) int64, as given to `set_history`."""
+        keys = self.history_keys
+        return torch.stack([keys // self.n_items, keys % self.n_items])
+
+    @property
     def n_items(self) -> int:
         """Rows of the item tables."""
         return self.item_output.num_embeddings

@@ -10,7 +10,7 @@ from ._inverse_dual import InverseDualLossNet
 from ._inverse_gradient import InverseGradientNet
 from ._negative_sampling import NegativeSamplingNet, with_negatives
 from ._net import PairNet
-from ._optimizer_state import optimizer_state, set_optimizer_state
+from ._optimizer_state import optimizer_state, put_rows_back, set_optimizer_state
 from ._pairs import Pairs, share_of_positives
 from ._probe import DIRECTIONS
 from ._record_rows import RecordRows
@@ -47,6 +47,7 @@ __all__ = [
     "epoch_batches",
     "fit_to_convergence",
     "optimizer_state",
+    "put_rows_back",
     "set_optimizer_state",
     "share_of_positives",
     "with_negatives",

@@ -27,6 +27,8 @@ class TrainingData:
         Sparse, reliable feedback beside the labelled rows ([ADT] Section 3.4).
     n_rows : int
         Rows handed to ``fit``, used or not; ``labelled.row`` counts among them.
+    n_earlier : int
+        Labelled rows that earlier calls have trained on, and that are not here.
     """
 
     labelled: Pairs
@@ -35,6 +37,7 @@ class TrainingData:
     held_out: EndlessBatches | None = None
     extra: Pairs | None = None
     n_rows: int = 0
+    n_earlier: int = 0
 
     def __len__(self) -> int:
         return len(self.labelled)

@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
+from skorch.history import History
 from torch import Tensor
 
 from ..losses import MeanCrossEntropy, cross_entropy
 from ._batches import epoch_batches
 from ._data import TrainingData
+from ._optimizer_state import optimizer_state, set_optimizer_state
 from ._pairs import Pairs
 from ._row_gradients import use_row_gradients
 
@@ -39,6 +41,9 @@ class PairNet(NeuralNet):
     **kwargs
         Any parameter of :class:`skorch.NeuralNet`.
     """
+
+    # What a net has counted, and goes on counting after it was saved or updated.
+    counts: tuple[str, ...] = ("n_labelled_",)
 
     def __init__(
         self,
@@ -134,11 +139,24 @@ class PairNet(NeuralNet):
         self.shuffler_ = torch.Generator(self.device).manual_seed(self.seed)
         return self
 
+    def resume(self, other: PairNet) -> PairNet:
+        """Initialise; go on with the history, the counts and the memory of `other`.
+
+        The module may have more rows than that of `other`.
+        """
+        self.initialize()
+        self.history_ = History(other.history)
+        for name in self.counts:
+            setattr(self, name, getattr(other, name, getattr(self, name, 0)))
+        if type(self.optimizer_) is type(other.optimizer_):
+            set_optimizer_state(self, optimizer_state(other))
+        return self
+
     def partial_fit(self, X: TrainingData, y: None = None, **_: Any) -> PairNet:
         """Train for `max_epochs` epochs; initialise first if that is still due."""
         if not self.initialized_:
             self.initialize()
-        self.n_labelled_ = len(X.all_labelled)
+        self.n_labelled_ = X.n_earlier + len(X.all_labelled)
         if not self.max_epochs:
             self.module_.eval()
             return self

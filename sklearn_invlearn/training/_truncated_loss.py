@@ -35,6 +35,8 @@ class TruncatedLossNet(NegativeSamplingNet):
         included (line 5), or its positive rows.
     """
 
+    counts = (*NegativeSamplingNet.counts, "n_steps_")
+
     def __init__(
         self,
         module: Any,

@@ -1,0 +1,385 @@
+"""Go on training a fitted recommender: with new rows, or from its weights."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from sklearn.base import _fit_context
+
+from ._build import backbone_class, comes_fitted, module_settings, observed_positives
+from ._encoding import PairEncoder
+from ._seen_items import incidence
+from ._torch_state import resolve_device, torch_seed, torch_threads
+from ._training_data import EncodedPairs, encode, unlabeled_source
+from ._update_inputs import check_update_inputs, weight_unit
+from .modules import (
+    Sides,
+    Snapshot,
+    fill_unknown_rows,
+    freeze_shared,
+    grow,
+    table_sides,
+)
+from .training import (
+    EndlessBatches,
+    PairNet,
+    Pairs,
+    TrainingData,
+    optimizer_state,
+    put_rows_back,
+)
+
+_SEEDS = ("weights", "shuffle", "held_out", "unlabeled")
+
+
+class UpdatingMixin:
+    """``partial_fit``, and what ``fit`` needs for ``warm_start=True``."""
+
+    if TYPE_CHECKING:
+        net_: Any
+        classes_: np.ndarray
+        class_count_: np.ndarray
+        n_iter_: int
+        backbone: str | type
+        batch_size: int
+        callbacks: list | None
+        device: Any
+        n_threads: int | None
+        sampling: str
+        validation_fraction: float
+        _encoder: PairEncoder
+        _held_out: dict[str, np.ndarray] | None
+        _seen: sparse.csr_array
+        _streamed: bool
+        _weight_unit: float
+        _update_seed: int
+        _n_updates: int
+        _blank_module: Any
+        _callbacks: Any
+        _make_net: Any
+        _validate_params: Any
+        fit: Any
+
+        @property
+        def _draws_unlabeled(self) -> bool: ...
+
+        @property
+        def _holds_out(self) -> bool: ...
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        classes=None,
+        X_unlab=None,
+        n_epochs=1,
+        update_shared="auto",
+    ):
+        """Learn from new labelled pairs; new users and items get rows.
+
+        After `fit`, the procedure goes on for `n_epochs` over the new rows, from
+        the present weights and with the optimiser's memory. Predictions of a pair
+        change only if its user or its item occurs in `X` or `X_unlab` (or is unknown):
+        all other rows of the tables, and what all pairs share (intercept, layers), stay
+        as they were, bit for bit. A call that fails or is interrupted changes nothing.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or list of rows of shape (n, n_columns)
+            New labelled pairs, with the columns of `fit`.
+
+        y : array-like of shape (n,)
+            Their labels; after the first call one class is enough.
+
+        sample_weight : array-like of shape (n,), default=None
+            Weights, on the scale of those of `fit` (or of the first call).
+
+        classes : array-like of shape (2,), default=None
+            The two labels. Never needed: the first call needs rows of both.
+
+        X_unlab : array-like or DataFrame of shape (m, n_columns), or tuple of them, \
+default=None
+            New exposures without feedback. None, where the method needs some, stands
+            for pairs of known users and items that were labelled in no call.
+
+        n_epochs : int, default=1
+            Passes over `X`. A newcomer with a handful of labels needs some ten.
+
+        update_shared : bool or "auto", default="auto"
+            Whether intercept, layers and other parameters that are no row of a table
+            are trained, too, which changes all predictions a little. "auto" is False
+            if there has been a `fit`, and True for a model that has seen nothing but
+            `partial_fit`.
+
+        Returns
+        -------
+        self : object
+            The updated estimator.
+
+        Raises
+        ------
+        ValueError
+            For labels or columns that are not those of `fit`, or for whatever `fit`
+            raises one.
+
+        Notes
+        -----
+        The first call, if there was no `fit`, is a `fit` with ``max_epochs=n_epochs``
+        and without early stopping. Later ones never stop early; `n_iter_`,
+        `history_` and `trace_` go on. A newcomer starts as the average of the known,
+        plus what `fit` would have drawn. For inverse gradient a share
+        `validation_fraction` of the new rows, drawn at random, joins the held-out rows
+        of earlier calls, which the estimator keeps. "spectral" keeps its embeddings of
+        the exposures, in which newcomers have the place of the unknown user or
+        item: call `fit` with everything now and then. With "cdae" a pair also changes
+        if its user's history has an item of `X` or `X_unlab`.
+
+        Examples
+        --------
+        >>> from sklearn_invlearn import CrossEntropyRecommender
+        >>> est = CrossEntropyRecommender(backbone="gmf", random_state=0)
+        >>> est = est.fit([[1, "a"], [1, "b"], [2, "a"], [2, "b"]], [0, 1, 1, 0])
+        >>> before = est.predict_proba([[1, "a"]])
+        >>> est = est.partial_fit([["new", "c"]], [1], n_epochs=5)
+        >>> est.user_ids_, est.item_ids_
+        (array([1, 2, 'new'], dtype=object), array(['a', 'b', 'c'], dtype='<U1'))
+        >>> bool((est.predict_proba([[1, "a"]]) == before).all())
+        True
+        """
+        self._validate_params()
+        _check_options(n_epochs, update_shared)
+        if not hasattr(self, "net_"):
+            return self._first_call(X, y, sample_weight, classes, X_unlab, n_epochs)
+        inputs = check_update_inputs(self, X, y, sample_weight, classes, X_unlab)
+        encoder = self._encoder.copy()
+        device = resolve_device(self.device)
+        use_pool = self._draws_unlabeled or comes_fitted(self.backbone)
+        pairs = encode(inputs, encoder, device, use_pool=use_pool)
+        pairs = replace(pairs, earlier=self._earlier_pairs(device))
+        seeds = _seeds(self._update_seed, self._n_updates)
+        data, held_out = self._update_data(pairs, encoder, seeds)
+        keep_shared = not (self._streamed if update_shared == "auto" else update_shared)
+        with torch_threads(self.n_threads), torch_seed(seeds["weights"], device):
+            callbacks = self._callbacks(False, None)
+            module = self._grown_module(encoder, data)
+            net = self._make_net(module, device, seeds["shuffle"], callbacks)
+            net.resume(self.net_).max_epochs = n_epochs
+            sides = self._table_sides()
+            _train_touched_rows(net, data, pairs, encoder, sides, keep_shared)
+            if not comes_fitted(self.backbone):
+                fill_unknown_rows(net.module_, encoder.n_users, encoder.n_items)
+        self.net_ = net
+        self._encoder = encoder
+        self._seen = incidence(pairs.observed, encoder)
+        self._held_out = held_out
+        self._n_updates += 1
+        self.class_count_ = self.class_count_ + pairs.class_count
+        self.n_iter_ = len(net.history)
+        return self
+
+    def _first_call(
+        self, X: Any, y: Any, sample_weight: Any, classes: Any, pool: Any, n_epochs: int
+    ) -> UpdatingMixin:
+        first: Any = copy(self)
+        first.early_stopping = False
+        if not comes_fitted(self.backbone):
+            first.max_epochs = n_epochs
+        first.fit(X, y, sample_weight, X_unlab=pool)
+        if classes is not None and set(classes) != set(first.classes_):
+            raise ValueError(
+                f"y of the first call has the labels {first.classes_.tolist()}, but "
+                f"classes={list(classes)!r}; the first call needs rows of both classes."
+            )
+        params = first.get_params(deep=False)
+        fitted = {k: v for k, v in vars(first).items() if k not in params}
+        vars(self).update(fitted, _streamed=True)
+        return self
+
+    def _remember_for_updates(
+        self, data: TrainingData, seed: int, sample_weight: Any
+    ) -> None:
+        """Note, in `fit`, what later calls of `partial_fit` need to know."""
+        held_out = None if data.held_out is None else data.held_out.pairs
+        self._held_out = kept_rows(held_out)
+        self._weight_unit = weight_unit(sample_weight)
+        self._update_seed = seed
+        self._n_updates = 0
+        self._streamed = False
+
+    # ---- data of an update -------------------------------------------------------
+
+    def _earlier_pairs(self, device: torch.device) -> Pairs:
+        """Pairs with feedback so far."""
+        user, item = self._seen.nonzero()
+        return Pairs.from_codes(np.stack([user, item + 1]), device=device)
+
+    def _update_data(
+        self, pairs: EncodedPairs, encoder: PairEncoder, seeds: dict[str, int]
+    ) -> tuple[TrainingData, dict[str, np.ndarray] | None]:
+        """Return what to train on, and the held-out rows to keep for later calls."""
+        device = pairs.labelled.user.device
+
+        def generator(purpose: str) -> torch.Generator:
+            return torch.Generator(device).manual_seed(seeds[purpose])
+
+        train, held_out, source = pairs.labelled, None, None
+        n_earlier = self.net_.n_labelled_
+        if self._holds_out:
+            random = np.random.default_rng(seeds["held_out"])
+            out = random.random(len(train)) < self.validation_fraction
+            out[0] &= not out.all()  # a row to train on there must be
+            mask = torch.tensor(out, device=device)
+            kept = pairs_from(self._held_out, device)
+            n_earlier -= len(kept)
+            held_out = with_weights([kept, train[mask]])
+            train = train[~mask]
+        if self._draws_unlabeled:
+            source = unlabeled_source(
+                pairs.observed,
+                pairs.pool,
+                encoder,
+                sampling=self.sampling,
+                batch_size=self.batch_size,
+                generator=generator("unlabeled"),
+            )
+        batches = None
+        if held_out is not None:
+            batches = EndlessBatches(held_out, self.batch_size, generator("held_out"))
+            train = with_weights([train])  # as both kinds are joined at times
+        data = TrainingData(
+            train,
+            unlabeled=source,
+            held_out=batches,
+            n_rows=pairs.n_rows,
+            n_earlier=n_earlier,
+        )
+        return data, kept_rows(held_out)
+
+    # ---- the net that goes on ------------------------------------------------------
+
+    def _table_sides(self) -> Sides:
+        settings = module_settings(self.net_.module_)
+        return table_sides(lambda n_u, n_i: self._blank_module(n_u, n_i, settings))
+
+    def _grown_module(self, encoder: PairEncoder, data: TrainingData) -> Any:
+        """Return a module with the weights of the present one, and new rows."""
+        old = self.net_
+        if type(old.module_) is not backbone_class(self.backbone):
+            raise ValueError(
+                f"backbone={self.backbone!r} is not what was fitted, a "
+                f"{type(old.module_).__name__}. Undo that, or fit anew."
+            )
+        module = self._blank_module(
+            encoder.n_users, encoder.n_items, module_settings(old.module_)
+        )
+        sizes = self._encoder.n_users, self._encoder.n_items
+        sides = self._table_sides()
+        grow(module, old.module_, sides, sizes, drawn=not comes_fitted(self.backbone))
+        if hasattr(module, "history"):
+            both = [module.history, observed_positives(data)]
+            module.set_history(torch.cat(both, dim=1))
+        return module
+
+    def _resume(self, net: PairNet) -> None:
+        """Let `net` go on where a present one has stopped, if there is one."""
+        if hasattr(self, "net_"):
+            net.resume(self.net_)
+
+
+def _check_options(n_epochs: Any, update_shared: Any) -> None:
+    if not isinstance(n_epochs, (int, np.integer)) or n_epochs < 1:
+        raise ValueError(f"n_epochs is {n_epochs!r}; a whole number from 1 is needed.")
+    if not (update_shared == "auto" or isinstance(update_shared, (bool, np.bool_))):
+        raise ValueError(
+            f"update_shared is {update_shared!r}; it can be True, False or 'auto'."
+        )
+
+
+def _seeds(seed: int, n_updates: int) -> dict[str, int]:
+    """Seeds of one call; the same for the same number of calls after the same fit."""
+    drawn = np.random.SeedSequence([seed, n_updates]).generate_state(len(_SEEDS))
+    return dict(zip(_SEEDS, drawn.tolist()))
+
+
+def _train_touched_rows(
+    net: PairNet,
+    data: TrainingData,
+    pairs: EncodedPairs,
+    encoder: PairEncoder,
+    sides: Sides,
+    keep_shared: bool,
+) -> None:
+    """Train, then put back all rows of ids that are in none of the given pairs."""
+    pools = [] if pairs.pool is None else [pairs.pool]
+    given = Pairs.joined([pairs.labelled, *pools])
+    untouched = (
+        _others(given.user, encoder.n_users),
+        _others(given.item, encoder.n_items),
+    )
+    before = Snapshot(net.module_, sides)
+    memory = {
+        name: {k: _cloned(v) for k, v in entries.items()}
+        for name, entries in optimizer_state(net).items()
+    }
+    frozen = freeze_shared(net.module_, sides) if keep_shared else []
+    net.partial_fit(data)
+    for parameter in frozen:
+        parameter.requires_grad_(True)
+    before.put_back(net.module_, untouched, shared=keep_shared)
+    rows = {name: untouched[side] for name, side in sides.items()}
+    put_rows_back(net, memory, rows)
+
+
+def _others(codes: torch.Tensor, n_rows: int) -> torch.Tensor:
+    mask = torch.ones(n_rows, dtype=torch.bool, device=codes.device)
+    mask[codes] = False
+    return mask.nonzero()[:, 0]
+
+
+def _cloned(value: Any) -> Any:
+    return value.clone() if isinstance(value, torch.Tensor) else value
+
+
+# ---- held-out rows between calls: arrays, since an estimator may change its device ---
+
+
+def kept_rows(held_out: Pairs | None) -> dict[str, np.ndarray] | None:
+    """Return held-out rows as arrays; None stays None."""
+    if held_out is None:
+        return None
+    held_out = with_weights([held_out])
+    assert held_out.y is not None
+    assert held_out.weight is not None
+    y, weight = held_out.y.cpu().numpy(), held_out.weight.cpu().numpy()
+    return {"codes": held_out.codes, "y": y, "weight": weight}
+
+
+def pairs_from(rows: dict[str, np.ndarray] | None, device: torch.device) -> Pairs:
+    """Return what `kept_rows` was given, on the device."""
+    assert rows is not None
+    elsewhere = np.full(len(rows["y"]), -1)  # not among the rows of this call
+    columns = rows["codes"], rows["y"], rows["weight"], elsewhere
+    return Pairs.from_codes(*columns, device=device)
+
+
+def with_weights(parts: list[Pairs]) -> Pairs:
+    """Join the parts; rows without a weight get 1."""
+    return Pairs.joined(
+        [
+            part if part.weight is not None else replace(part, weight=_ones(part))
+            for part in parts
+        ]
+    )
+
+
+def _ones(pairs: Pairs) -> torch.Tensor:
+    assert pairs.y is not None
+    return torch.ones_like(pairs.y)
