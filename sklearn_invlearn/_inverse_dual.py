@@ -184,6 +184,10 @@ class InverseDualLossRecommender(GateMixin, BaseRecommender):
     def _n_epochs(self) -> int:
         return 0 if self._asks_held_out_labels else super()._n_epochs()
 
+    def _update_net(self) -> tuple[type[PairNet], dict[str, Any]]:
+        # What decides about the pool needs a fit; new labels are learned all the same.
+        return (PairNet, {}) if self._asks_held_out_labels else self._net()
+
     def _net(self) -> tuple[type[PairNet], dict[str, Any]]:
         alpha = self.gamma if self.alpha is None else self.alpha
         params = {"alpha": alpha, "prior_alignment": self.prior_alignment}

@@ -57,8 +57,10 @@ class GateMixin:
         seeds: dict[str, int],
         callbacks: list,
     ) -> None:
-        self._gate = []
-        if self._asks_held_out_labels and pairs.pool is not None:
+        goes_on = hasattr(self, "net_")  # with the student it has, or none
+        if not goes_on:
+            self._gate = []
+        if self._asks_held_out_labels and pairs.pool is not None and not goes_on:
             labelled, pool = data.all_labelled.to("cpu"), pairs.pool.to("cpu")
             seed = seeds["held_out"]
             module, self._gate = gated_by_held_out_labels(module, labelled, pool, seed)

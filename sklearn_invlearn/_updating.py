@@ -62,6 +62,7 @@ class UpdatingMixin:
         _blank_module: Any
         _callbacks: Any
         _make_net: Any
+        _net: Any
         _validate_params: Any
         fit: Any
 
@@ -170,7 +171,8 @@ default=None
         with torch_threads(self.n_threads), torch_seed(seeds["weights"], device):
             callbacks = self._callbacks(False, None)
             module = self._grown_module(encoder, data)
-            net = self._make_net(module, device, seeds["shuffle"], callbacks)
+            kind = self._update_net()
+            net = self._make_net(module, device, seeds["shuffle"], callbacks, kind)
             net.resume(self.net_).max_epochs = n_epochs
             sides = self._table_sides()
             _train_touched_rows(net, data, pairs, encoder, sides, keep_shared)
@@ -213,6 +215,10 @@ default=None
         self._update_seed = seed
         self._n_updates = 0
         self._streamed = False
+
+    def _update_net(self) -> tuple[type[PairNet], dict[str, Any]]:
+        """Return the class of the net for an update, and its parameters."""
+        return self._net()
 
     # ---- data of an update -------------------------------------------------------
 
