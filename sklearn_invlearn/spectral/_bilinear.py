@@ -30,7 +30,20 @@ STRUCTURES = {
     "full": tuple(PRECISIONS),
 }
 
+# What :meth:`Bilinear.terms` and :func:`rescale` take as one.
+TERMS = (
+    ("mu", "b_u"),
+    ("b_i",),
+    ("a",),
+    ("c",),
+    ("g", "W"),
+    ("e",),
+    ("d",),
+    ("p", "q"),
+)
+
 N_FREE_FACTORS = 16
+_SMALLEST_FACTOR = 1e-3
 
 
 class Bilinear(nn.Module):
@@ -99,6 +112,19 @@ class Bilinear(nn.Module):
             z = z + (self.p(user) * self.q(item)).sum(-1)
         return z + (taste * Q).sum(-1)
 
+    def terms(self, user: Tensor, item: Tensor) -> Tensor:
+        """Codes (B,), (B,) -> summands of the logit (B, n), those of TERMS."""
+        z = [self.mu + self.b_u(user).squeeze(-1), self.b_i(item).squeeze(-1)]
+        if "a" in self.blocks:
+            P, Q = self.P(user), self.Q(item)
+            taste = P * self.g + (P @ self.W if "W" in self.blocks else 0)
+            z += [P @ self.a[0], Q @ self.c[0], (taste * Q).sum(-1)]
+        if "W" in self.blocks:
+            z += [(self.e(user) * Q).sum(-1), (self.d(item) * P).sum(-1)]
+        if "p" in self.blocks:
+            z.append((self.p(user) * self.q(item)).sum(-1))
+        return torch.stack(z, dim=-1)
+
     def user_side(self, user: Tensor) -> tuple[Tensor, Tensor]:
         """Codes (B,) -> bias (B,), vectors (B, d): all of z that one user decides.
 
@@ -146,6 +172,27 @@ class Bilinear(nn.Module):
 
 def _frozen(rows: np.ndarray) -> nn.Embedding:
     return nn.Embedding.from_pretrained(torch.from_numpy(rows), freeze=True)
+
+
+@torch.no_grad()
+def rescale(
+    model: Bilinear, precisions: dict[str, float], factors: np.ndarray
+) -> dict[str, float]:
+    """Multiply the terms (n,) of `model`, in place; return precisions to match.
+
+    λ/s is what keeps a block at a stationary point when it is multiplied by s. p and q
+    take √s each, and keep theirs.
+    """
+    there = {"mu", *model.blocks}
+    present = [t for t in ([n for n in names if n in there] for names in TERMS) if t]
+    changed = dict(precisions)
+    for names, factor in zip(present, factors):
+        power = 0.5 if "p" in names else 1.0
+        for name in names:
+            model.block(name).mul_(factor**power)
+            if name in changed and power == 1.0:
+                changed[name] /= max(factor, _SMALLEST_FACTOR)
+    return changed
 
 
 @torch.no_grad()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
@@ -16,7 +18,11 @@ def cross_entropies(logit: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.
 
 
 def stacking_weights(
-    logit: np.ndarray, y: np.ndarray, weight: np.ndarray
+    logit: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    *,
+    n_terms: Sequence[int] | None = None,
 ) -> tuple[float, np.ndarray]:
     """Intercept and non-negative weights of the models (Wolpert 1992; Breiman 1996).
 
@@ -25,19 +31,24 @@ def stacking_weights(
 
     Parameters
     ----------
-    logit : ndarray of shape (n, n_models)
-        Logits of rows that were held out of the fit.
+    logit : ndarray of shape (n, n_columns)
+        Logits of rows that were held out of the fit, a column for each model.
     y, weight : ndarray of shape (n,)
         Their labels and weights.
+    n_terms : sequence of int, optional
+        Into how many columns each model is split, whose sum is its logit; every column
+        gets a weight. None for one each.
 
     Returns
     -------
     intercept : float
-    weights : ndarray of shape (n_models,)
+    weights : ndarray of shape (n_columns,)
     """
-
-    best = int(np.argmin(cross_entropies(logit, y, weight)))
-    start = np.r_[0.0, np.eye(logit.shape[1])[best]]
+    sizes = np.ones(logit.shape[1], dtype=int) if n_terms is None else n_terms
+    model = np.repeat(np.arange(len(sizes)), sizes)
+    whole = logit @ (model[:, None] == np.arange(len(sizes)))
+    best = int(np.argmin(cross_entropies(whole, y, weight)))
+    start = np.r_[0.0, model == best]
 
     def objective(w: np.ndarray) -> tuple[float, np.ndarray]:
         z = w[0] + logit @ w[1:]

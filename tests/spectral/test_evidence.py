@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sklearn_invlearn.spectral import STRUCTURES, Bilinear, update_precisions
-from sklearn_invlearn.spectral._bilinear import PRECISIONS, expanded
+from sklearn_invlearn.spectral._bilinear import PRECISIONS, TERMS, expanded, rescale
 from sklearn_invlearn.spectral._evidence import Design, conjugate_gradients
 
 N_USERS, N_ITEMS, R, N = 6, 5, 3, 40
@@ -41,6 +41,25 @@ def test_forward_is_the_formula(problem):
     logit = model(torch.from_numpy(user), torch.from_numpy(item))
     expected = torch.stack([by_hand(model, u, i) for u, i in zip(user, item)])
     torch.testing.assert_close(logit, expected)
+
+
+def test_terms_add_up_and_are_rescaled_one_by_one(problem):
+    model, user, item = problem
+    rows = torch.from_numpy(user), torch.from_numpy(item)
+    terms = model.terms(*rows)
+    torch.testing.assert_close(terms.sum(-1), model(*rows))
+    precisions = dict.fromkeys(model.blocks, 2.0)
+    factors = 0.25 * (1 + np.arange(terms.shape[1]))
+    changed = rescale(model, precisions, factors)
+    torch.testing.assert_close(
+        model.terms(*rows), terms * torch.tensor(factors).float()
+    )
+    of_block = dict(zip(["b_u", "b_i", "a", "c", "g", "e", "d"], factors))
+    for name in set(of_block) & set(model.blocks):
+        assert changed[name] == pytest.approx(2.0 / of_block[name])
+    assert changed.get("p", 2.0) == changed.get("q", 2.0) == 2.0
+    assert set(precisions.values()) == {2.0}
+    assert sum(TERMS, ()) == ("mu", *PRECISIONS)
 
 
 def dense_jacobian(model, user, item, names):

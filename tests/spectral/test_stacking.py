@@ -24,6 +24,17 @@ def test_two_halves_of_the_truth_get_weight_one_each():
     assert weights == pytest.approx(reference.coef_[0], abs=0.01)
 
 
+def test_terms_of_one_model_get_a_weight_each_and_start_together():
+    z, y = draw(20_000)
+    worse = np.random.default_rng(3).normal(size=(len(y), 1))
+    models = np.hstack([worse, z * [0.5, 2.0]])
+    _, weights = stacking_weights(models, y, np.ones(len(y)), n_terms=[1, 2])
+    assert weights == pytest.approx([0, 2, 0.5], abs=0.1)
+    few = slice(0, 12)
+    _, weights = stacking_weights(models[few, 1:], y[few], np.ones(12), n_terms=[2])
+    assert weights == pytest.approx([1, 1], abs=0.6)
+
+
 def test_a_useless_model_gets_nothing_and_none_is_negative():
     z, y = draw(20_000)
     truth = z.sum(axis=1)
