@@ -6,6 +6,8 @@ with default parameters, without other validation data, and measured on one half
 validation part (the other half is for choosing, during development).
 
     python benchmarks/label_fractions.py --ratings ml1m.npz
+
+``--only`` runs some of the rows again and keeps the others as they stand on the page.
 """
 
 from __future__ import annotations
@@ -67,22 +69,34 @@ def rows() -> dict[str, tuple[bool, Callable[[int], Any]]]:
 def fit(
     takes_pool: bool, estimator: Any, train: Part, fraction: float, seed: int
 ) -> float:
-    """Fit on a fraction of the labels; return the seconds."""
+    """Fit on a fraction of the labels; return the seconds of the CPU."""
     order = np.random.default_rng(seed).permutation(len(train.y))
     labelled, pool = np.split(order, [int(len(order) * fraction)])
     given = {"X_unlab": (train.X[pool],)} if takes_pool and len(pool) else {}
-    start = time.perf_counter()
+    start = time.process_time()
     estimator.fit(train.X[labelled], train.y[labelled], **given)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
-def page(results: dict[tuple[str, float], list[dict]], data: Data, origin: str) -> str:
-    """Return the results as Markdown, a table for each metric."""
-    names = list(dict.fromkeys(name for name, _ in results))
+def page(
+    results: dict[tuple[str, float], list[dict]],
+    data: Data,
+    origin: str,
+    kept: dict[tuple[str, str], dict[str, str]],
+) -> str:
+    """Return the results as Markdown, a table for each metric.
+
+    `kept` has rows of an earlier page, by metric and method, which stay as they are.
+    """
+    run = {name for name, _ in results}
+    names = [n for n in rows() if n in run or any(n == k for _, k in kept)]
     tables = []
     for metric in (*METRICS, "seconds"):
         cells = []
         for name in names:
+            if name not in run:
+                cells.append(kept[metric, name])
+                continue
             cell = {"method": name}
             for fraction in FRACTIONS:
                 found = [r[metric] for r in results.get((name, fraction), [])]
@@ -108,9 +122,23 @@ standard deviation over seeds.
 measured on the {len(data.report.y):,} pairs of the second half of
 `numpy.random.default_rng({SPLIT_SEED}).permutation` of the validation part, which no
 choice ever used. With 100 % of the labels there is no pool: exposures are the labelled
-pairs, and unlabeled pairs are drawn among unobserved ones.
+pairs, and unlabeled pairs are drawn among unobserved ones. Seconds are CPU time.
 
 {origin}"""
+
+
+def read_page(text: str) -> dict[tuple[str, str], dict[str, str]]:
+    """Return the rows of a page by metric and method."""
+    found = {}
+    columns = ("method", *(f"{fraction:.0%}" for fraction in FRACTIONS))
+    metric = ""
+    for line in text.splitlines():
+        if line.startswith("## "):
+            metric = line[3:]
+        elif line.startswith("| ") and not line.startswith("| method"):
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            found[metric, cells[0]] = dict(zip(columns, cells))
+    return found
 
 
 def _cell(found: list[float], digits: int) -> str:
@@ -130,19 +158,29 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--output", type=Path, default=Path("docs/results/label_fractions.md")
     )
+    parser.add_argument("--only", nargs="+", metavar="METHOD", choices=rows())
     args = parser.parse_args(argv)
+    kept, note = {}, ""
+    if args.only:
+        before = args.output.read_text(encoding="utf-8")
+        kept = {k: v for k, v in read_page(before).items() if k[1] not in args.only}
+        commit = before.rsplit("at commit ", maxsplit=1)[-1].split(".")[0]
+        again = ", ".join(f"“{name}”" for name in args.only)
+        note = f"\nRun again at that commit: {again}; the other rows at {commit}.\n"
     data, origin = read_data(args.ratings), provenance(__file__, args.ratings)
+    origin += note
     results: dict[tuple[str, float], list[dict]] = {}
     args.output.parent.mkdir(parents=True, exist_ok=True)
     for seed in SEEDS:
         for fraction in FRACTIONS:
-            for name, (takes_pool, make) in rows().items():
+            for name in args.only or rows():
+                takes_pool, make = rows()[name]
                 estimator = make(seed)
                 seconds = fit(takes_pool, estimator, data.train, fraction, seed)
                 result = evaluate(estimator, data.report) | {"seconds": seconds}
                 results.setdefault((name, fraction), []).append(result)
                 log(f"{fraction:.0%}, seed {seed}, {name}", result["AUC"], seconds)
-        args.output.write_text(page(results, data, origin), encoding="utf-8")
+        args.output.write_text(page(results, data, origin, kept), encoding="utf-8")
     print(f"Written: {args.output}")
 
 
