@@ -21,6 +21,7 @@ from ._build import blank_module, build_module, comes_fitted
 from ._encoding import PairEncoder
 from ._explanation import ExplanationMixin
 from ._files import SaveMixin
+from ._pickling import PicklingMixin
 from ._prediction import PredictionMixin
 from ._progress import CallbackSupportMixin, EpochBar, SklearnCallbacks, with_callbacks
 from ._ranking import RankingMixin
@@ -60,6 +61,7 @@ class BaseRecommender(
     SeenItemsMixin,
     SaveMixin,
     UpdatingMixin,
+    PicklingMixin,
     ClassifierMixin,
     BaseEstimator,
     metaclass=ABCMeta,

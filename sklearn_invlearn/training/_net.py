@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -138,6 +140,25 @@ class PairNet(NeuralNet):
         super().initialize()
         self.shuffler_ = torch.Generator(self.device).manual_seed(self.seed)
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the optimiser's memory, which is twice the size of the weights."""
+        if not hasattr(self, "optimizer_"):
+            return super().__getstate__()
+        memory, self.optimizer_.state = self.optimizer_.state, defaultdict(dict)
+        try:
+            return super().__getstate__()
+        finally:
+            self.optimizer_.state = memory
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PairNet:
+        """A deep copy, unlike a pickle, goes on exactly like the original."""
+        other = type(self).__new__(type(self))
+        memo[id(self)] = other
+        other.__setstate__(deepcopy(self.__getstate__(), memo))
+        if hasattr(self, "optimizer_"):
+            set_optimizer_state(other, optimizer_state(self))
+        return other
 
     def resume(self, other: PairNet) -> PairNet:
         """Initialise; go on with the history, the counts and the memory of `other`.
