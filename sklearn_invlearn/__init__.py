@@ -17,6 +17,8 @@ _HOMES = {
     "CrossEntropyRecommender": "._cross_entropy",
     "InverseDualLossRecommender": "._inverse_dual",
     "InverseGradientRecommender": "._inverse_gradient",
+    "MultiTaskRecommender": "._multi_task",
+    "NegativeReweightingRecommender": "._negative_reweighting",
     "ReweightedLossRecommender": "._reweighted_loss",
     "TruncatedLossRecommender": "._truncated_loss",
     "baselines": None,
@@ -35,6 +37,8 @@ __all__ = [
     "CrossEntropyRecommender",
     "InverseDualLossRecommender",
     "InverseGradientRecommender",
+    "MultiTaskRecommender",
+    "NegativeReweightingRecommender",
     "ReweightedLossRecommender",
     "TruncatedLossRecommender",
     "baselines",
@@ -54,6 +58,8 @@ if TYPE_CHECKING:
     from ._files import load
     from ._inverse_dual import InverseDualLossRecommender
     from ._inverse_gradient import InverseGradientRecommender
+    from ._multi_task import MultiTaskRecommender
+    from ._negative_reweighting import NegativeReweightingRecommender
     from ._reweighted_loss import ReweightedLossRecommender
     from ._truncated_loss import TruncatedLossRecommender
 

@@ -132,6 +132,11 @@ class BaseRecommender(
         """Whether `fit` would start from the present weights."""
         return self.warm_start and hasattr(self, "net_")
 
+    @property
+    def _extra_is_optional(self) -> bool:
+        """Whether the procedure makes sense without `X_extra`."""
+        return False
+
     # ---- fit ---------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)

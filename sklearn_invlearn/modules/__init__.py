@@ -12,6 +12,7 @@ one whose constructor names ``history`` is given the observed positives, int64 c
 from torch import nn
 
 from ._biases import Biases, BiasOnly, set_intercept
+from ._cascade import Cascade
 from ._cdae import CDAE
 from ._contract import check_backbone, user_vectors
 from ._gmf import GMF
@@ -38,6 +39,7 @@ __all__ = [
     "BiasOnly",
     "BiasTable",
     "Biases",
+    "Cascade",
     "FactorTable",
     "NeuMF",
     "Sides",

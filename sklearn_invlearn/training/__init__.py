@@ -8,6 +8,8 @@ from ._batches import EndlessBatches, epoch_batches
 from ._data import TrainingData
 from ._inverse_dual import InverseDualLossNet
 from ._inverse_gradient import InverseGradientNet
+from ._multi_task import MultiTaskNet
+from ._negative_reweighting import NegativeReweightingNet
 from ._negative_sampling import NegativeSamplingNet, with_negatives
 from ._net import PairNet
 from ._optimizer_state import optimizer_state, put_rows_back, set_optimizer_state
@@ -31,6 +33,8 @@ __all__ = [
     "EndlessBatches",
     "InverseDualLossNet",
     "InverseGradientNet",
+    "MultiTaskNet",
+    "NegativeReweightingNet",
     "NegativeSamplingNet",
     "PairNet",
     "Pairs",
