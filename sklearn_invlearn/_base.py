@@ -137,6 +137,10 @@ class BaseRecommender(
         """Whether the procedure makes sense without `X_extra`."""
         return False
 
+    def _assemble(self, module: nn.Module) -> nn.Module:
+        """Return the module that is trained, made of a backbone (or itself)."""
+        return module
+
     # ---- fit ---------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -251,6 +255,7 @@ one, default=None
                     batch_size=self.batch_size,
                     seed=seeds["weights"],
                 )
+                module = self._assemble(module)
             else:
                 module = self._grown_module(encoder, data)
             self.classes_, self.class_count_ = inputs.classes, pairs.class_count
@@ -300,13 +305,14 @@ one, default=None
         self, n_users: int, n_items: int, settings: dict[str, Any] | None
     ) -> nn.Module:
         """Build the backbone in these sizes, see :func:`blank_module`."""
-        return blank_module(
+        module = blank_module(
             self.backbone,
             **self._backbone_params(),
             n_users=n_users,
             n_items=n_items,
             settings=settings,
         )
+        return self._assemble(module)
 
     def _make_net(
         self,

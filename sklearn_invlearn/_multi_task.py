@@ -149,6 +149,7 @@ class MultiTaskRecommender(BaseRecommender):
         n_threads=1,
         callbacks=None,
         random_state=None,
+        warm_start=False,
         verbose=0,
     ) -> None:
         self.extra_weight = extra_weight
@@ -173,6 +174,7 @@ class MultiTaskRecommender(BaseRecommender):
         self.n_threads = n_threads
         self.callbacks = callbacks
         self.random_state = random_state
+        self.warm_start = warm_start
         self.verbose = verbose
 
     @property
@@ -199,11 +201,11 @@ class MultiTaskRecommender(BaseRecommender):
             "n_negatives": self.n_negatives,
         }
 
-    def _make_net(self, module: nn.Module, *args: Any) -> PairNet:
+    def _assemble(self, module: nn.Module) -> nn.Module:
         if comes_fitted(self.backbone):
             raise ValueError(
                 f"{type(module).__name__} comes fitted to the labels of X, and has no "
                 "shared tables for a second behaviour. Use backbone='gmf', or a class "
                 "without a method `fitted`."
             )
-        return super()._make_net(Cascade(module), *args)
+        return Cascade(module)

@@ -147,6 +147,7 @@ class NegativeReweightingRecommender(BaseRecommender):
         n_threads=1,
         callbacks=None,
         random_state=None,
+        warm_start=False,
         verbose=0,
     ) -> None:
         self.complete_weight = complete_weight
@@ -172,6 +173,7 @@ class NegativeReweightingRecommender(BaseRecommender):
         self.n_threads = n_threads
         self.callbacks = callbacks
         self.random_state = random_state
+        self.warm_start = warm_start
         self.verbose = verbose
 
     @property

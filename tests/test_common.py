@@ -12,6 +12,8 @@ from sklearn_invlearn import (
     CrossEntropyRecommender,
     InverseDualLossRecommender,
     InverseGradientRecommender,
+    MultiTaskRecommender,
+    NegativeReweightingRecommender,
     ReweightedLossRecommender,
     TruncatedLossRecommender,
 )
@@ -24,7 +26,12 @@ METHODS = [
     (InverseGradientRecommender, {}),
     (TruncatedLossRecommender, {}),
     (ReweightedLossRecommender, {}),
+    (MultiTaskRecommender, {}),
+    (NegativeReweightingRecommender, {}),
 ]
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*has no extra feedback:UserWarning")
+
 # Small and quick, and able to fit the suite's blobs.
 SIZES = {"n_factors": 2, "gamma": 0.2, "max_epochs": 8}
 
@@ -73,7 +80,16 @@ def test_every_public_estimator_is_checked():
 each_method = pytest.mark.parametrize(
     "make",
     [partial(method, **params, max_epochs=3) for method, params in METHODS],
-    ids=["none", "sampled", "dual", "gradient", "truncated", "reweighted"],
+    ids=[
+        "none",
+        "sampled",
+        "dual",
+        "gradient",
+        "truncated",
+        "reweighted",
+        "multi_task",
+        "negative_reweighting",
+    ],
 )
 
 

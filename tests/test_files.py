@@ -79,6 +79,7 @@ def test_every_backbone_comes_back_bit_for_bit(backbone, data, path):
     assert_same(load(path, **given), est, [["nobody", 0], [data.X[0, 0], "nothing"]])
 
 
+@pytest.mark.filterwarnings("ignore:.*has no extra feedback:UserWarning")
 @pytest.mark.parametrize("cls", RECOMMENDERS)
 def test_every_recommender_comes_back(cls, data, path):
     est = fitted(data, cls)

@@ -57,6 +57,11 @@ class Cascade(nn.Module):
         ]
         return torch.stack(parts).sum() if parts else torch.zeros(())
 
+    @property
+    def history(self) -> Tensor:
+        """Observed positives (2, n), where the parts keep them."""
+        return self.first.history
+
     def set_history(self, history: Tensor) -> None:
         """Hand the observed positives (2, n) to the parts that keep them."""
         for part in (self.first, self.second):

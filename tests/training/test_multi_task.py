@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_invlearn import MultiTaskRecommender
+from sklearn_invlearn import MultiTaskRecommender, load
 from sklearn_invlearn.losses import cross_entropy
 from sklearn_invlearn.modules import BACKBONES, GMF, MLP, BiasTable, Cascade
 from sklearn_invlearn.training import MultiTaskNet, Pairs, TrainingData
@@ -232,9 +232,7 @@ def test_backbones_that_come_fitted_are_refused(data):
     with pytest.raises(ValueError, match="backbone"):
         MultiTaskRecommender(backbone="spectral").fit(data.X, data.y)
     extra = {"X_extra": (data.X,), "y_extra": (data.y,)}
-    with pytest.raises(
-        ValueError, match="comes fitted to the labels of X"
-    ):
+    with pytest.raises(ValueError, match="comes fitted to the labels of X"):
         MultiTaskRecommender(backbone=Mine).fit(data.X, data.y, **extra)
 
 
@@ -259,3 +257,15 @@ def test_validation_rows_are_of_the_second_behaviour(data):
     y = torch.tensor(data.y_test).double()
     expected = cross_entropy(logit, y).mean().item()
     assert min(est.history_[:, "valid_loss"]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_it_comes_back_from_a_file_with_its_tables_shared(data, tmp_path):
+    clicks, ones = clicks_and_likes(data)
+    extra = {"X_extra": (data.X,), "y_extra": (data.y,)}
+    est = MultiTaskRecommender(**SIZES, random_state=0).fit(clicks, ones, **extra)
+    est.save(tmp_path / "likes.safetensors")
+    again = load(tmp_path / "likes.safetensors")
+    scores = again.decision_function(data.X_test)
+    assert (scores == est.decision_function(data.X_test)).all()
+    module = again.net_.module_
+    assert module.second.user_factors is module.first.user_factors
