@@ -114,16 +114,12 @@ class CDAE(nn.Module):
         place = length.cumsum(0) - length  # where each history begins in the batch's
         shift = torch.repeat_interleave(start - place, length)
         keys = self.history_keys[torch.arange(len(shift), device=shift.device) + shift]
-        ones = self.item_input.weight.new_ones(len(keys))
+        # Every item is looked up once: its gradient is one row, not one per user.
+        items, code = _distinct(keys % self.n_items, self.n_items)
+        rows = self.item_input(items)
+        ones = rows.new_ones(len(keys))
         kept = F.dropout(ones, self.corruption, self.training)  # c_uj
-        sums = F.embedding_bag(
-            keys % self.n_items,
-            self.item_input.weight,
-            place,
-            mode="sum",
-            per_sample_weights=kept,
-            sparse=self.item_input.sparse,
-        )
+        sums = F.embedding_bag(code, rows, place, mode="sum", per_sample_weights=kept)
         total = (sums + self.user_factors(distinct) + self.hidden_bias)[row]
         if left_out is not None:
             own = _values_at(keys, kept, user * self.n_items + left_out)  # c_ui
@@ -166,6 +162,13 @@ class CDAE(nn.Module):
         if keys is not None:
             self.history_keys = torch.empty_like(keys, device=self.history_keys.device)
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _distinct(codes: Tensor, n_codes: int) -> tuple[Tensor, Tensor]:
+    """Distinct codes, sorted, and the position of each of `codes` (n,) among them."""
+    present = torch.zeros(n_codes, dtype=torch.bool, device=codes.device)
+    present[codes] = True
+    return present.nonzero().squeeze(1), (present.cumsum(0) - 1)[codes]
 
 
 def _values_at(keys: Tensor, values: Tensor, wanted: Tensor) -> Tensor:

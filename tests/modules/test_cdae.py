@@ -10,6 +10,8 @@ import torch
 from sklearn_invlearn import CrossEntropyRecommender, InverseGradientRecommender
 from sklearn_invlearn._scoring import score_pairs
 from sklearn_invlearn.modules import BACKBONES, CDAE
+from sklearn_invlearn.training import RowwiseSGD
+from sklearn_invlearn.training._row_gradients import use_row_gradients
 
 N_USERS, N_ITEMS = 7, 5
 HISTORY = torch.tensor([[1, 1, 1, 2, 6, 6, 1], [1, 2, 4, 4, 1, 3, 2]])  # (1, 2) twice
@@ -117,6 +119,22 @@ def test_the_target_has_no_part_in_its_own_score_if_left_out():
             assert (
                 module.item_input.weight.grad.to_dense()[item[k]].abs() < 1e-6
             ).all()
+
+
+@pytest.mark.parametrize("leave_target_out", [False, True])
+def test_steps_by_row_are_those_of_dense_gradients(leave_target_out):
+    modules = [randomised(leave_target_out=leave_target_out).eval() for _ in range(2)]
+    use_row_gradients(modules[1], True)
+    optimizers = [torch.optim.SGD, RowwiseSGD]
+    for module, optimizer in zip(modules, optimizers):
+        steps = optimizer(module.parameters(), lr=0.3)
+        for _ in range(3):
+            steps.zero_grad()
+            module(USER, ITEM).sum().backward()
+            steps.step()
+    assert modules[1].item_input.weight.grad.is_sparse
+    for ours, theirs in zip(*(module.parameters() for module in modules)):
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_no_history_is_legal():

@@ -9,7 +9,7 @@ import torch
 from sklearn_invlearn import MultiTaskRecommender, load
 from sklearn_invlearn.losses import cross_entropy
 from sklearn_invlearn.modules import BACKBONES, GMF, MLP, BiasTable, Cascade
-from sklearn_invlearn.training import MultiTaskNet, Pairs, TrainingData
+from sklearn_invlearn.training import MultiTaskNet, Pairs, RowwiseSGD, TrainingData
 
 N_USERS, N_ITEMS = 8, 6
 USER, ITEM = torch.tensor([1, 2, 7, 3]), torch.tensor([1, 5, 2, 2])
@@ -144,9 +144,10 @@ def literal_epoch(module, data, order, rows_of_step, weight, n_negatives, gamma)
     return losses
 
 
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, RowwiseSGD])
 @pytest.mark.parametrize("n_negatives", [1, 2])
 @pytest.mark.parametrize("n_extra", [7, 2])  # two rows in three steps: one has none
-def test_an_epoch_is_that_of_the_paper(n_negatives, n_extra):
+def test_an_epoch_is_that_of_the_paper(n_negatives, n_extra, optimizer):
     data = TrainingData(
         pairs(12, 0, weight=True), None, Given(), None, pairs(n_extra, 1)
     )
@@ -155,7 +156,7 @@ def test_an_epoch_is_that_of_the_paper(n_negatives, n_extra):
         module,
         extra_weight=0.8,
         n_negatives=n_negatives,
-        optimizer=torch.optim.SGD,
+        optimizer=optimizer,
         lr=0.3,
         batch_size=4,
         max_epochs=1,
