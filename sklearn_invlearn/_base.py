@@ -132,15 +132,6 @@ class BaseRecommender(
         """Whether `fit` would start from the present weights."""
         return self.warm_start and hasattr(self, "net_")
 
-    @property
-    def _extra_is_optional(self) -> bool:
-        """Whether the procedure makes sense without `X_extra`."""
-        return False
-
-    def _assemble(self, module: nn.Module) -> nn.Module:
-        """Return the module that is trained, made of a backbone (or itself)."""
-        return module
-
     # ---- fit ---------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -245,17 +236,7 @@ one, default=None
         callbacks = self._callbacks(stops_early, {"X": X, "y": y, "metadata": metadata})
         with torch_threads(self.n_threads), torch_seed(seeds["weights"], device):
             if before is None:
-                module = build_module(
-                    self.backbone,
-                    **self._backbone_params(),
-                    encoder=encoder,
-                    pairs=pairs,
-                    data=data,
-                    n_negatives=self._n_negatives,
-                    batch_size=self.batch_size,
-                    seed=seeds["weights"],
-                )
-                module = self._assemble(module)
+                module = self._new_module(encoder, pairs, data, seeds["weights"])
             else:
                 module = self._grown_module(encoder, data)
             self.classes_, self.class_count_ = inputs.classes, pairs.class_count
@@ -267,6 +248,21 @@ one, default=None
                 self.__dict__.update(before or {})
                 raise
         return self
+
+    def _new_module(
+        self, encoder: PairEncoder, pairs: EncodedPairs, data: TrainingData, seed: int
+    ) -> nn.Module:
+        module = build_module(
+            self.backbone,
+            **self._backbone_params(),
+            encoder=encoder,
+            pairs=pairs,
+            data=data,
+            n_negatives=self._n_negatives,
+            batch_size=self.batch_size,
+            seed=seed,
+        )
+        return self._assemble(module)
 
     def _run(
         self,

@@ -108,7 +108,8 @@ def check_use_of_extra(estimator: Any, X_extra: Any) -> None:
             else "put these rows into X, or take an estimator that has `extra_feedback`"
         )
         raise ValueError(f"{name} would not use X_extra: {advice}.")
-    if X_extra is None and use is not None and not estimator._extra_is_optional:
+    optional = getattr(estimator, "_extra_is_optional", False)
+    if X_extra is None and use is not None and not optional:
         warnings.warn(
             f"{name} has no extra feedback for {use!r}, because X_extra is None: it "
             "is trained on X alone.",

@@ -89,7 +89,8 @@ class MultiTaskRecommender(BaseRecommender):
     two. That :math:`z_1` enters as a logit, not as a probability, and that clicks
     without extra feedback are no negatives of the second behaviour, is our reading.
 
-    Without `X_extra` (there is a warning) `X` stands for both behaviours.
+    Without `X_extra` (there is a warning) `X` stands for both behaviours. So do the
+    rows that `partial_fit` is given: hand it reliable feedback, and no bare clicks.
 
     "auto" early stopping is on only with `X_val`, the labels of which should be those
     of the second behaviour. With True and no `X_val` the rows set aside are clicks.
@@ -209,3 +210,6 @@ class MultiTaskRecommender(BaseRecommender):
                 "without a method `fitted`."
             )
         return Cascade(module)
+
+    def _backbone_of(self, module: nn.Module) -> nn.Module:
+        return module.first if isinstance(module, Cascade) else module

@@ -275,13 +275,22 @@ default=None
         settings = module_settings(self.net_.module_)
         return table_sides(lambda n_u, n_i: self._blank_module(n_u, n_i, settings))
 
+    def _assemble(self, module: Any) -> Any:
+        """Return the module that is trained, made of a backbone (or itself)."""
+        return module
+
+    def _backbone_of(self, module: Any) -> Any:
+        """Return the backbone that `_assemble` has made `module` of."""
+        return module
+
     def _grown_module(self, encoder: PairEncoder, data: TrainingData) -> Any:
         """Return a module with the weights of the present one, and new rows."""
         old = self.net_
-        if type(old.module_) is not backbone_class(self.backbone):
+        backbone = self._backbone_of(old.module_)
+        if type(backbone) is not backbone_class(self.backbone):
             raise ValueError(
                 f"backbone={self.backbone!r} is not what was fitted, a "
-                f"{type(old.module_).__name__}. Undo that, or fit anew."
+                f"{type(backbone).__name__}. Undo that, or fit anew."
             )
         module = self._blank_module(
             encoder.n_users, encoder.n_items, module_settings(old.module_)

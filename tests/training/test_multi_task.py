@@ -270,3 +270,18 @@ def test_it_comes_back_from_a_file_with_its_tables_shared(data, tmp_path):
     assert (scores == est.decision_function(data.X_test)).all()
     module = again.net_.module_
     assert module.second.user_factors is module.first.user_factors
+
+
+@pytest.mark.parametrize("backbone", ["gmf", "cdae"])
+def test_an_update_gives_new_ids_rows_in_shared_tables(data, backbone):
+    clicks, ones = clicks_and_likes(data)
+    extra = {"X_extra": (data.X,), "y_extra": (data.y,)}
+    est = MultiTaskRecommender(**SIZES | {"backbone": backbone}, random_state=0)
+    est.fit(clicks, ones, **extra)
+    n_users = len(est.user_ids_)
+    est.partial_fit([[10**6, clicks[0, 1]], [10**6, clicks[1, 1]]], [1, 0])
+    module = est.net_.module_
+    assert len(est.user_ids_) == n_users + 1
+    assert module.second.user_factors is module.first.user_factors
+    assert len(module.first.user_factors.weight) == n_users + 2
+    assert np.isfinite(est.decision_function([[10**6, clicks[0, 1]]])).all()
