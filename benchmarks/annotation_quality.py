@@ -169,6 +169,7 @@ def main(argv: list[str] | None = None) -> None:
             file.writelines(json.dumps(row) + "\n" for row in found)
         results += found
         args.output.write_text(page(results, origin), encoding="utf-8")
+    args.output.write_text(page(results, origin), encoding="utf-8")
     print(f"Written: {args.output}")
 
 

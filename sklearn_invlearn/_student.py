@@ -107,22 +107,51 @@ def gated_by_held_out_labels(
     too_few = len(y) < _MIN_ROWS or rarer < _MIN_RARER
     if too_few or not hasattr(module, "student") or _student(module, labelled) is None:
         return module, []
-    folds = KFold(_N_FOLDS, shuffle=True, random_state=seed).split(y)
+    # Who has no label keeps to the embeddings: tables of all would take long.
+    users, items = labelled.user.unique(), labelled.item.unique()
+    known = _recoded(labelled, users, items)
+    shown = None if pool is None else _recoded(pool, users, items)
+    if shown is not None and not len(shown):
+        return module, []
+    part = module.part(users, items)
+    intercept, weights, gate = _cross_validated(part, known, shown, seed, teach)
+    if weights[1] <= _SMALLEST_WEIGHT:
+        return module, gate
+    student, of_part = _student(module, labelled), _student(part, known)
+    teach(of_part, known, shown, seed=seed)
+    student.set_part(of_part, users, items)
+    return module.beside(student, intercept, weights).eval(), gate
+
+
+def _cross_validated(
+    module: Any,
+    labelled: Pairs,
+    pool: Pairs | None,
+    seed: int,
+    teach: Callable[..., None],
+) -> tuple[float, np.ndarray, Gate]:
+    """Intercept, weights of model and student, and the gate."""
+    y = _column(labelled.y)
     rows, logits = [], []
-    for train, test in folds:
+    for train, test in KFold(_N_FOLDS, shuffle=True, random_state=seed).split(y):
         rows.append(test)
-        logits.append(
-            _held_out_logits(module, labelled, pool, train, test, seed, teach)
-        )
+        z = _held_out_logits(module, labelled, pool, train, test, seed, teach)
+        logits.append(z)
         intercept, weights = _weights(logits, rows, labelled)
         if weights[1] <= _SMALLEST_WEIGHT or len(y) >= _MANY:
             break
-    gate = _losses(logits, rows, labelled, intercept, weights)
-    if weights[1] <= _SMALLEST_WEIGHT:
-        return module, gate
-    student = _student(module, labelled)
-    teach(student, labelled, pool, seed=seed)
-    return module.beside(student, intercept, weights).eval(), gate
+    return intercept, weights, _losses(logits, rows, labelled, intercept, weights)
+
+
+def _recoded(pairs: Pairs, users: torch.Tensor, items: torch.Tensor) -> Pairs:
+    """Pairs of these users and items, which are sorted, in the codes of a part."""
+    inside = torch.isin(pairs.user, users) & torch.isin(pairs.item, items)
+    kept = pairs[inside]
+    user, item = (
+        torch.searchsorted(users, kept.user),
+        torch.searchsorted(items, kept.item),
+    )
+    return Pairs(user, item, kept.y, kept.weight)
 
 
 def _student(module: Any, labelled: Pairs) -> Any:

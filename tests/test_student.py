@@ -183,6 +183,13 @@ class Table(torch.nn.Module):
         assert 0 < base_rate < 1
         return Table(torch.zeros(len(self.item.weight)))
 
+    def part(self, users, items):
+        return Table(self.item.weight[items, 0].detach())
+
+    def set_part(self, part, users, items):
+        with torch.no_grad():
+            self.item.weight[items] = part.item.weight
+
     def beside(self, student, intercept, weights):
         logits = [m.item.weight[:, 0].detach() for m in (self, student)]
         return Table(intercept + weights[0] * logits[0] + weights[1] * logits[1])
@@ -196,6 +203,23 @@ def teaching(truth):
             student.item.weight[:, 0] = torch.as_tensor(truth, dtype=torch.float32)
 
     return teach
+
+
+def test_a_part_scores_its_pairs_as_the_whole_does(on_noise):
+    whole = on_noise.net_.module_
+    users, items = torch.tensor([3, 7, 20]), torch.tensor([2, 5, 9, 11])
+    part = whole.part(users, items)
+    user, item = (
+        t.flatten() for t in torch.meshgrid(*map(torch.arange, (3, 4)), indexing="ij")
+    )
+    torch.testing.assert_close(part(user, item), whole(users[user], items[item]))
+    other = deepcopy(whole)
+    for p in part.parameters():
+        p.data += 0.1 * p.requires_grad
+    other.set_part(part, users, items)
+    torch.testing.assert_close(part(user, item), other(users[user], items[item]))
+    for model in other.models:
+        assert (model.b_u.weight[[1, 4]] == 0).all()
 
 
 def table_case(sign):

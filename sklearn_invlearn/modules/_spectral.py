@@ -141,6 +141,37 @@ class SpectralExposure(nn.Module):
         one = Bilinear(P, Q, structure, base_rate)
         return SpectralExposure([one], [precisions], 0.0, np.ones(1))
 
+    @torch.no_grad()
+    def part(self, users: Tensor, items: Tensor) -> SpectralExposure:
+        """Return the module of some users and items, whose codes become 0, 1, ..."""
+        models = []
+        for model in self.models:
+            assert isinstance(model, Bilinear)
+            P, Q = torch.zeros(2, max(len(users), len(items)), 0)
+            if "a" in model.blocks:
+                P, Q = model.P.weight[users], model.Q.weight[items]
+            P, Q = P[: len(users)], Q[: len(items)]
+            one = Bilinear(P.numpy(), Q.numpy(), model.structure, 0.5)
+            one.mu.copy_(model.mu)
+            for name in model.blocks:
+                rows = _rows_of(name, users, items)
+                one.block(name).copy_(model.block(name)[rows])
+            models.append(one)
+        return SpectralExposure(
+            models, self.precisions, self.intercept, np.array(self.weights)
+        )
+
+    @torch.no_grad()
+    def set_part(self, part: SpectralExposure, users: Tensor, items: Tensor) -> None:
+        """Take over a :meth:`part`; for all others, embeddings alone speak."""
+        for model, one in zip(self.models, part.models):
+            assert isinstance(model, Bilinear)
+            assert isinstance(one, Bilinear)
+            model.mu.copy_(one.mu)
+            for name in model.blocks:
+                model.block(name).zero_()
+                model.block(name)[_rows_of(name, users, items)] = one.block(name)
+
     def beside(
         self, student: SpectralExposure, intercept: float, weights: np.ndarray
     ) -> SpectralExposure:
@@ -153,3 +184,10 @@ class SpectralExposure(nn.Module):
             np.array([*(own * w for w in self.weights),
                       *(other * w for w in student.weights)]),
         )  # fmt: skip
+
+
+def _rows_of(block: str, users: Tensor, items: Tensor) -> Tensor | slice:
+    """Rows of a block that belong to users or items; all, of one that both share."""
+    if block in ("b_u", "e", "p"):
+        return users
+    return items if block in ("b_i", "d", "q") else slice(None)
