@@ -1,7 +1,8 @@
 """Does the spectral backbone do no harm? Many settings, default parameters, one run.
 
 For each setting: one-hot logistic regression (C = 1 and C cross-validated), the same
-with singular vectors of all exposures, and ``CrossEntropyRecommender(
+with singular vectors of all exposures, matrix factorisation with cross-validated
+strength, and ``CrossEntropyRecommender(
 backbone="spectral")``, on pairs that nothing was chosen on.
 
     python benchmarks/transfer.py --data FOLDER
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from _protocol import SPLIT_SEED, THRESHOLD, Part, log, make_logistic, provenance
-from _rivals import LogisticOnExposures, tuned
+from _rivals import MANY, LogisticOnExposures, tuned, tuned_factorisation
 from sklearn.metrics import log_loss, roc_auc_score
 from tabulate import tabulate
 
@@ -30,7 +31,6 @@ from sklearn_invlearn.datasets import make_sparse_feedback
 
 SEED = 0
 FRACTIONS = (0.05, 0.2, 1.0)
-MANY = 50_000  # labels from which C is not searched: it no longer matters
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def methods(n_labels: int) -> dict[str, tuple[bool, Any]]:
     """Return, for every name, whether it takes the pool, and the estimator."""
     logistic, exposures = make_logistic(1.0), LogisticOnExposures()
     searched = logistic, exposures
-    if n_labels < MANY:
+    if n_labels < MANY:  # from there on C no longer matters
         searched = (
             tuned(logistic, "logisticregression__C"),
             tuned(exposures, "C"),
@@ -157,6 +157,7 @@ def methods(n_labels: int) -> dict[str, tuple[bool, Any]]:
         "LR": (False, make_logistic(1.0)),
         "LR, tuned": (False, searched[0]),
         "LR + SVD, tuned": (True, searched[1]),
+        "MF, tuned": (False, tuned_factorisation(n_labels)),
         "spectral": (
             True,
             CrossEntropyRecommender(
@@ -205,7 +206,8 @@ def page(rows: list[dict[str, Any]], origin: str) -> str:
 
 `CrossEntropyRecommender(backbone="spectral")` with default parameters beside logistic
 regression on one-hot ids (C = 1; C by cross-validation) and the same with 32 singular
-vectors of all exposures and their products. *Margin* is its AUC minus that of the best
+vectors of all exposures and their products, and a matrix factorisation with biases (16
+factors, precisions by cross-validation). *Margin* is its AUC minus that of the best
 of the others; ECE, and seconds of one fit, are its own.
 
 {table}
