@@ -16,23 +16,26 @@ import numpy as np
 
 UNKNOWN = 0
 
+_LONGEST_TABLE = 4  # entries per id
+
 _NUMBERS = (Real, Decimal)  # numpy.float32 is a Real and not a float
 
 
 class IdIndex:
     """The ids of one side (users or items), numbered by first appearance.
 
-    Integer ids are looked up by binary search in a sorted array, all others in a
-    dictionary; the index changes from the first to the second on its own when an
-    id arrives that is not an integer.
+    Integer ids are looked up in a table from the smallest to the largest where that is
+    not much longer than their number, otherwise by binary search in a sorted array;
+    all other ids in a dictionary. The index changes from the one to the other on
+    its own when an id arrives that is not an integer.
     """
 
     _dtype: np.dtype | None = None  # of the integers as they came
 
     def __init__(self) -> None:
         self._integers: np.ndarray | None = np.empty(0, dtype=np.int64)
-        self._sorter = np.empty(0, dtype=np.int64)
         self._codes: dict[Any, int] = {}
+        self._index_integers()
 
     def __len__(self) -> int:
         return len(self._codes if self._integers is None else self._integers)
@@ -65,7 +68,7 @@ class IdIndex:
         index = cls()
         if isinstance(ids, np.ndarray):
             index._integers, index._dtype = ids.astype(np.int64), ids.dtype
-            index._sorter = np.argsort(index._integers)
+            index._index_integers()
         else:
             index._integers, index._codes = None, {v: i for i, v in enumerate(ids, 1)}
         if len(np.unique(ids) if isinstance(ids, np.ndarray) else index) != len(ids):
@@ -87,7 +90,7 @@ class IdIndex:
         new = new[np.argsort(first[new], kind="stable")]
         codes[new] = len(self) + 1 + np.arange(len(new))
         self._integers = np.concatenate([self._integers, distinct[new]])
-        self._sorter = np.argsort(self._integers)
+        self._index_integers()
         return codes[inverse]
 
     def lookup(self, column: np.ndarray, *, name: str = "X") -> np.ndarray:
@@ -107,13 +110,33 @@ class IdIndex:
         _refuse_missing({values[row] for row in np.flatnonzero(codes == 0)}, name)
         return codes
 
-    def _find_integers(self, integers: np.ndarray) -> np.ndarray:
+    def _index_integers(self) -> None:
+        """Prepare what finds integers: a table of codes, or ids in sorted order."""
         known = self._integers
+        self._table = self._sorter = self._sorted = np.empty(0, dtype=np.int64)
         if known is None or not len(known):
+            return
+        self._smallest = known.min()
+        span = int(known.max()) - int(self._smallest) + 1
+        if span <= _LONGEST_TABLE * len(known):
+            # The last entry is for everything outside.
+            self._table = np.full(span + 1, UNKNOWN, dtype=np.int64)
+            self._table[known - self._smallest] = 1 + np.arange(len(known))
+        else:
+            self._sorter = np.argsort(known)
+            self._sorted = known[self._sorter]
+
+    def _find_integers(self, integers: np.ndarray) -> np.ndarray:
+        if self._integers is None or not len(self._integers):
             return np.zeros(len(integers), dtype=np.int64)
-        position = np.searchsorted(known, integers, sorter=self._sorter)
-        candidate = self._sorter[np.minimum(position, len(known) - 1)]
-        return np.where(known[candidate] == integers, candidate + 1, UNKNOWN)
+        if len(self._table):
+            # What is smaller than the smallest is huge without a sign.
+            position = (integers - self._smallest).view(np.uint64)
+            return self._table[np.minimum(position, len(self._table) - 1)]
+        position = np.searchsorted(self._sorted, integers)
+        position = np.minimum(position, len(self._sorted) - 1)
+        found = self._sorted[position] == integers
+        return np.where(found, self._sorter[position] + 1, UNKNOWN)
 
     def _dictionary(self) -> dict[Any, int]:
         if self._integers is None:
@@ -122,6 +145,7 @@ class IdIndex:
 
     def _use_dictionary(self) -> None:
         self._codes, self._integers = self._dictionary(), None
+        self._index_integers()
 
     def _extend_dictionary(self, column: np.ndarray, name: str) -> np.ndarray:
         codes = self._codes

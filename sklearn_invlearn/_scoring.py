@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-_BLOCK_ROWS = 65_536
+_BLOCK_ROWS = 4_096  # what is computed of a block stays in the cache
+_BLOCK_ROWS_ON_DEVICE = 262_144
 
 
 @torch.no_grad()
@@ -24,9 +25,10 @@ def score_pairs(module: nn.Module, codes: np.ndarray) -> np.ndarray:
     """Return the logit (n,) float64 of coded pairs (2, n)."""
     device = next(module.parameters()).device
     logit = np.empty(codes.shape[1])
+    n_rows = _BLOCK_ROWS if device.type == "cpu" else _BLOCK_ROWS_ON_DEVICE
     with double_precision(module) as score:
-        for start in range(0, len(logit), _BLOCK_ROWS):
-            block = slice(start, start + _BLOCK_ROWS)
+        for start in range(0, len(logit), n_rows):
+            block = slice(start, start + n_rows)
             user, item = (torch.tensor(c, device=device) for c in codes[:, block])
             logit[block] = score(user, item).double().cpu().numpy()
     return logit

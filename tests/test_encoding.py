@@ -245,3 +245,28 @@ def test_fit_keeps_ids_apart_in_every_kind_of_table():
         assert est.predict(table).tolist() == [0, 1, 0, 1]
         scores.append(est.decision_function(table))
     assert all((score == scores[0]).all() for score in scores)
+
+
+@given(
+    known=st.lists(
+        st.integers(-(2**63), 2**63 - 1) | st.integers(-30, 30), unique=True
+    ),
+    asked=st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-40, 40)),
+)
+def test_integers_near_and_far_are_found_as_in_a_dictionary(known, asked):
+    index = IdIndex()
+    cut = len(known) // 2
+    for part in (known[:cut], known[cut:]):
+        index.extend(np.array(part, dtype=np.int64))
+    codes = {integer: code for code, integer in enumerate(known, 1)}
+    asked = asked + known
+    found = index.lookup(np.array(asked, dtype=np.int64))
+    assert found.tolist() == [codes.get(integer, 0) for integer in asked]
+
+
+def test_a_table_is_no_longer_than_a_few_times_the_ids():
+    near, far = IdIndex(), IdIndex()
+    near.extend(np.arange(10, 1010))
+    far.extend(np.arange(0, 10**12, 10**9))
+    assert len(near._table) == 1001
+    assert len(far._table) == 0
