@@ -63,7 +63,7 @@ def page(rows: list[Row], args: Any) -> str:
 {table}
 
 {provenance(__file__, args.ratings)}
-Peer: {peer}. MovieLens-1M, {args.rounds} rounds, batch 1,024, 32 factors where nothing
+Peer: {peer}. MovieLens-1M, `--rounds {args.rounds} --scale {args.scale:g}`, batch 1,024, 32 factors where nothing
 else is said; medians over rounds, the sides of a ratio taking turns. Seconds are CPU
 seconds of one thread, but on the clock for the search and the GPU. Other work on the
 machine does not count in CPU seconds, but it takes cache and memory bandwidth: absolute
@@ -96,10 +96,9 @@ def main() -> None:
         for row in measure():
             rows.append(row)
             print(" | ".join([row.what, row.ours, row.other, row.ratio]), flush=True)
-    text = page(rows, args)
-    print(text)
-    if args.write:
-        args.write.write_text(text, encoding="utf-8")
+        if args.write:  # section by section: the large ones take minutes
+            args.write.write_text(page(rows, args), encoding="utf-8")
+    print(page(rows, args))
 
 
 if __name__ == "__main__":
