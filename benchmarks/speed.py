@@ -64,7 +64,8 @@ def page(rows: list[Row], args: Any) -> str:
 
 {provenance(__file__, args.ratings)}
 Peer: {peer}. MovieLens-1M, `--rounds {args.rounds} --scale {args.scale:g}`, batch
-1,024, 32 factors where nothing else is said; medians over rounds, the sides of a ratio taking turns. Seconds are CPU
+1,024, 32 factors where nothing else is said; medians over rounds, the sides of a ratio
+taking turns. Seconds are CPU
 seconds of one thread, but on the clock for the search and the GPU. Other work on the
 machine does not count in CPU seconds, but it takes cache and memory bandwidth: absolute
 numbers are then too large by a factor of up to four, and ratios of memory to
