@@ -16,7 +16,7 @@ from scipy import sparse
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_invlearn import CrossEntropyRecommender, InverseGradientRecommender
-from sklearn_invlearn._encoding import IdIndex
+from sklearn_invlearn.ids._encoding import IdIndex
 from sklearn_invlearn.metrics import gauc_score, ndcg_score
 from sklearn_invlearn.training import Pairs, UnobservedPairs
 

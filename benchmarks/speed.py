@@ -23,7 +23,7 @@ from _speed_training import epochs, memory, steps, table_sizes
 from _timing import Row
 from tabulate import tabulate
 
-from sklearn_invlearn._encoding import PairEncoder
+from sklearn_invlearn.ids._encoding import PairEncoder
 from sklearn_invlearn.training import Pairs
 
 

@@ -32,9 +32,9 @@ from sklearn_invlearn import (
     InverseDualLossRecommender,
     InverseGradientRecommender,
 )
-from sklearn_invlearn._scoring import score_pairs
-from sklearn_invlearn._student import gated_by_held_out_labels
+from sklearn_invlearn.fitting._student import gated_by_held_out_labels
 from sklearn_invlearn.model_selection import paired_bootstrap
+from sklearn_invlearn.scoring._scoring import score_pairs
 from sklearn_invlearn.training import Pairs, fit_to_convergence
 
 N_BOOT = 500

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "CollidingRecommender": "._colliding",
-    "CrossEntropyRecommender": "._cross_entropy",
-    "InverseDualLossRecommender": "._inverse_dual",
-    "InverseGradientRecommender": "._inverse_gradient",
-    "MultiTaskRecommender": "._multi_task",
-    "NegativeReweightingRecommender": "._negative_reweighting",
-    "ReweightedLossRecommender": "._reweighted_loss",
-    "TruncatedLossRecommender": "._truncated_loss",
+    "CollidingRecommender": ".recommenders._colliding",
+    "CrossEntropyRecommender": ".recommenders._cross_entropy",
+    "InverseDualLossRecommender": ".recommenders._inverse_dual",
+    "InverseGradientRecommender": ".recommenders._inverse_gradient",
+    "MultiTaskRecommender": ".recommenders._multi_task",
+    "NegativeReweightingRecommender": ".recommenders._negative_reweighting",
+    "ReweightedLossRecommender": ".recommenders._reweighted_loss",
+    "TruncatedLossRecommender": ".recommenders._truncated_loss",
     "baselines": None,
-    "load": "._files",
+    "load": ".files._files",
     "datasets": None,
     "inspection": None,
     "losses": None,
@@ -53,15 +53,15 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from ._colliding import CollidingRecommender
-    from ._cross_entropy import CrossEntropyRecommender
-    from ._files import load
-    from ._inverse_dual import InverseDualLossRecommender
-    from ._inverse_gradient import InverseGradientRecommender
-    from ._multi_task import MultiTaskRecommender
-    from ._negative_reweighting import NegativeReweightingRecommender
-    from ._reweighted_loss import ReweightedLossRecommender
-    from ._truncated_loss import TruncatedLossRecommender
+    from .files._files import load
+    from .recommenders._colliding import CollidingRecommender
+    from .recommenders._cross_entropy import CrossEntropyRecommender
+    from .recommenders._inverse_dual import InverseDualLossRecommender
+    from .recommenders._inverse_gradient import InverseGradientRecommender
+    from .recommenders._multi_task import MultiTaskRecommender
+    from .recommenders._negative_reweighting import NegativeReweightingRecommender
+    from .recommenders._reweighted_loss import ReweightedLossRecommender
+    from .recommenders._truncated_loss import TruncatedLossRecommender
 
 
 def __getattr__(name: str) -> Any:

@@ -129,8 +129,8 @@ def test_rows_of_tuples(data):
 def test_blocks_change_nothing(est, data, monkeypatch):
     whole = est.annotate(data.X_unlab)
     logit = est.decision_function(data.X_unlab)
-    monkeypatch.setattr("sklearn_invlearn._annotation._BLOCK_ROWS", 100)
-    monkeypatch.setattr("sklearn_invlearn._prediction._BLOCK_ROWS", 100)
+    monkeypatch.setattr("sklearn_invlearn.serving._annotation._BLOCK_ROWS", 100)
+    monkeypatch.setattr("sklearn_invlearn.serving._prediction._BLOCK_ROWS", 100)
     np.testing.assert_allclose(est.annotate(data.X_unlab), whole, rtol=1e-12)
     np.testing.assert_allclose(est.decision_function(data.X_unlab), logit, rtol=1e-12)
 

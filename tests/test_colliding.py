@@ -17,8 +17,8 @@ from sklearn_invlearn import (
     ReweightedLossRecommender,
     TruncatedLossRecommender,
 )
-from sklearn_invlearn._neighbors import nearest_by_product
 from sklearn_invlearn.metrics import make_full_ranking_scorer
+from sklearn_invlearn.scoring._neighbors import nearest_by_product
 
 SIZES = {
     "backbone": "gmf",
@@ -68,7 +68,7 @@ def test_neighbors_in_blocks_are_the_same(monkeypatch):
     product = vectors @ vectors.T
     np.fill_diagonal(product, -np.inf)
     assert (whole == np.argsort(-product, axis=1)[:, :7]).all()
-    monkeypatch.setattr("sklearn_invlearn._neighbors._BLOCK_CELLS", 150)
+    monkeypatch.setattr("sklearn_invlearn.scoring._neighbors._BLOCK_CELLS", 150)
     assert (nearest_by_product(vectors, rows, 7) == whole).all()
 
 
@@ -162,7 +162,7 @@ def test_nobody_is_mixed_below_a_ratio_of_zero(data, implicit, extra):
 def test_scores_do_not_depend_on_blocks(data, implicit, extra, monkeypatch):
     est = fit(implicit, extra, mixing=0.3)
     whole = est.decision_function(data.X_test)
-    monkeypatch.setattr("sklearn_invlearn._neighbors._BLOCK_ROWS", 7)
+    monkeypatch.setattr("sklearn_invlearn.scoring._neighbors._BLOCK_ROWS", 7)
     np.testing.assert_array_equal(est.decision_function(data.X_test), whole)
 
 

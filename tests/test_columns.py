@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from sklearn_invlearn._columns import id_columns
+from sklearn_invlearn.ids._columns import id_columns
 
 BIG = 2**53
 int64 = st.integers(-(2**63), 2**63 - 1)

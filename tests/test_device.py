@@ -11,7 +11,7 @@ from sklearn_invlearn import (
     InverseDualLossRecommender,
     InverseGradientRecommender,
 )
-from sklearn_invlearn._torch_state import resolve_device
+from sklearn_invlearn.fitting._torch_state import resolve_device
 from sklearn_invlearn.modules import BACKBONES
 
 needs_gpu = pytest.mark.skipif(

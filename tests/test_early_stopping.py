@@ -100,7 +100,7 @@ def test_tolerance_and_patience(data):
 
 
 def test_auto_holds_rows_out_where_there_are_enough(data, monkeypatch):
-    from sklearn_invlearn import _base
+    from sklearn_invlearn.recommenders import _base
 
     def n_validation_losses(backbone="gmf", **params):
         est = CrossEntropyRecommender(

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sklearn_invlearn import CrossEntropyRecommender
-from sklearn_invlearn._columns import id_columns
-from sklearn_invlearn._encoding import IdIndex, PairEncoder
+from sklearn_invlearn.ids._columns import id_columns
+from sklearn_invlearn.ids._encoding import IdIndex, PairEncoder
 
 BIG = 2**53
 small = st.integers(-5, 5)

@@ -13,7 +13,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from sklearn_invlearn._exact_json import NotExact, decode, encode, from_bytes, to_bytes
+from sklearn_invlearn.files._exact_json import (
+    NotExact,
+    decode,
+    encode,
+    from_bytes,
+    to_bytes,
+)
 
 
 def round_trip(value):

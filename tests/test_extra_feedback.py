@@ -16,9 +16,9 @@ from sklearn_invlearn import (
     ReweightedLossRecommender,
     TruncatedLossRecommender,
 )
-from sklearn_invlearn._base import _SEEDS
-from sklearn_invlearn._encoding import PairEncoder
-from sklearn_invlearn._training_data import EncodedPairs, extra_stage_data
+from sklearn_invlearn.fitting._training_data import EncodedPairs, extra_stage_data
+from sklearn_invlearn.ids._encoding import PairEncoder
+from sklearn_invlearn.recommenders._base import _SEEDS
 from sklearn_invlearn.training import NegativeSamplingNet, Pairs
 
 SIZES = {

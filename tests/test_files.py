@@ -19,9 +19,9 @@ import sklearn_invlearn
 from sklearn_invlearn import (
     CrossEntropyRecommender,
     InverseGradientRecommender,
-    _file_format,
     load,
 )
+from sklearn_invlearn.files import _file_format
 from sklearn_invlearn.modules import BACKBONES
 
 SIZES = {"n_factors": 4, "gamma": 0.05, "max_epochs": 2, "random_state": 0}

@@ -10,7 +10,7 @@ from sklearn_invlearn import (
     ReweightedLossRecommender,
     TruncatedLossRecommender,
 )
-from sklearn_invlearn._build import share_of_positives
+from sklearn_invlearn.fitting._build import share_of_positives
 from sklearn_invlearn.training import Pairs, PoolSource, TrainingData
 
 SAMPLING = [

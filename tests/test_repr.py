@@ -78,7 +78,8 @@ def test_html_repr_explains_every_parameter(method, monkeypatch):
     monkeypatch.setattr(method, "_doc_link_module", "sklearn_invlearn", raising=False)
     monkeypatch.setattr(method, "_doc_link_template", address, raising=False)
     html = method()._repr_html_()
-    assert f"https://example.org/sklearn_invlearn.{method.__name__}.html" in html
+    page = f"https://example.org/sklearn_invlearn.recommenders.{method.__name__}.html"
+    assert page in html
     for name in inspect.signature(method).parameters:
         assert f'style="position-anchor: --doc-link-{name};"' in html
 

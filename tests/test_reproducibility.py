@@ -191,7 +191,7 @@ def test_a_score_does_not_depend_on_the_batch(method, backbone, data):
 
 
 def test_predictions_in_blocks_are_those_at_once(data, monkeypatch):
-    from sklearn_invlearn import _scoring
+    from sklearn_invlearn.scoring import _scoring
 
     est = fitted("gradient", data)
     at_once = est.decision_function(data.X_test)

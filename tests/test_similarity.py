@@ -84,7 +84,7 @@ def test_single_item_and_fewer_than_asked_for(est):
 
 def test_blocks_change_nothing(est, monkeypatch):
     ids, values = est.similar_users(est.user_ids_, 4)
-    monkeypatch.setattr("sklearn_invlearn._similarity._BLOCK_ROWS", 7)
+    monkeypatch.setattr("sklearn_invlearn.scoring._similarity._BLOCK_ROWS", 7)
     blocked, same = est.similar_users(est.user_ids_, 4)
     assert (blocked == ids).all()
     np.testing.assert_allclose(same, values, rtol=1e-12)

@@ -14,8 +14,12 @@ from sklearn_invlearn import (
     InverseGradientRecommender,
     load,
 )
-from sklearn_invlearn._student import GATE_DTYPE, _losses, gated_by_held_out_labels
 from sklearn_invlearn.datasets import make_sparse_feedback
+from sklearn_invlearn.fitting._student import (
+    GATE_DTYPE,
+    _losses,
+    gated_by_held_out_labels,
+)
 from sklearn_invlearn.spectral import stacking_weights
 from sklearn_invlearn.training import Pairs
 

@@ -15,8 +15,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from .._encoding import PairEncoder
-from .._inputs import check_labels, check_pairs, check_pairs_like_fit
+from ..fitting._inputs import check_labels, check_pairs, check_pairs_like_fit
+from ..ids._encoding import PairEncoder
 
 
 class PairClassifier(ClassifierMixin, BaseEstimator):

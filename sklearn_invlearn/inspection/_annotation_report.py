@@ -15,9 +15,9 @@ from sklearn.utils._param_validation import (
     validate_params,
 )
 
-from .._columns import id_columns
-from .._encoding import IdIndex
-from .._inputs import check_band
+from ..fitting._inputs import check_band
+from ..ids._columns import id_columns
+from ..ids._encoding import IdIndex
 from ..metrics._by_group import groups_of_counts
 
 _SUMS = ("positive", "abstained", "proba", "w1")

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from skorch.callbacks import Callback
 
-from .._build import comes_fitted
-from .._inputs import check_pairs
-from .._scoring import score_pairs
+from ..fitting._build import comes_fitted
+from ..fitting._inputs import check_pairs
 from ..metrics._inputs import BoolArray, FloatArray
 from ..modules import fill_unknown_rows
+from ..scoring._scoring import score_pairs
 
 
 class HeldOutLoss(Callback):

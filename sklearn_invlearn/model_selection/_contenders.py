@@ -21,7 +21,7 @@ BASELINES = (SHARE, BIASES, ONE_HOT)
 
 def baselines(n_labelled: int) -> dict[str, tuple[Any, dict[str, Any]]]:
     """Return the trivial baselines, each with what a search may try."""
-    from .._cross_entropy import CrossEntropyRecommender
+    from ..recommenders._cross_entropy import CrossEntropyRecommender
 
     biases = CrossEntropyRecommender(
         backbone="bias", max_epochs=30, batch_size=min(512, max(32, n_labelled // 40))

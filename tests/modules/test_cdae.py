@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from sklearn_invlearn import CrossEntropyRecommender, InverseGradientRecommender
-from sklearn_invlearn._scoring import score_pairs
 from sklearn_invlearn.modules import BACKBONES, CDAE
+from sklearn_invlearn.scoring._scoring import score_pairs
 from sklearn_invlearn.training import RowwiseSGD
 from sklearn_invlearn.training._row_gradients import use_row_gradients
 

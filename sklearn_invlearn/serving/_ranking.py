@@ -11,13 +11,13 @@ from scipy.special import expit
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from ._columns import id_column
-from ._encoding import IdIndex, PairEncoder
-from ._inputs import check_pairs, refuse_unknown
+from ..fitting._inputs import check_pairs, refuse_unknown
+from ..fitting._torch_state import torch_threads
+from ..ids._columns import id_column
+from ..ids._encoding import IdIndex, PairEncoder
+from ..scoring._similarity import most_similar
+from ..scoring._top_n import best_items
 from ._seen_items import excluded_pairs, pairs_among
-from ._similarity import most_similar
-from ._top_n import best_items
-from ._torch_state import torch_threads
 
 
 class RankingMixin:

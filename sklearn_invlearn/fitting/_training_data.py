@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ._encoding import PairEncoder
-from ._inputs import FitInputs, split_rows, warn_if_pool_is_unknown
-from .training import (
+from ..ids._encoding import PairEncoder
+from ..training import (
     EndlessBatches,
     Pairs,
     PoolSource,
@@ -21,6 +20,7 @@ from .training import (
     UnlabeledSource,
     UnobservedPairs,
 )
+from ._inputs import FitInputs, split_rows, warn_if_pool_is_unknown
 
 _SOURCES: dict[str, Any] = {"uniform": UniformSource, "same_user": SameUserSource}
 SAMPLING = frozenset(_SOURCES)

@@ -17,8 +17,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._columns import id_columns
-from ._encoding import UNKNOWN, PairEncoder
+from ..ids._columns import id_columns
+from ..ids._encoding import UNKNOWN, PairEncoder
 
 # Below this share of known ids, a pool and the labelled pairs hardly describe
 # the same users and items.

@@ -11,13 +11,16 @@ import torch
 from scipy import sparse
 from sklearn.base import _fit_context
 
-from ._build import backbone_class, comes_fitted, module_settings, observed_positives
-from ._encoding import PairEncoder
-from ._seen_items import incidence
-from ._torch_state import resolve_device, torch_seed, torch_threads
-from ._training_data import EncodedPairs, encode, unlabeled_source
-from ._update_inputs import check_update_inputs, weight_unit
-from .modules import (
+from ..fitting._build import (
+    backbone_class,
+    comes_fitted,
+    module_settings,
+    observed_positives,
+)
+from ..fitting._torch_state import resolve_device, torch_seed, torch_threads
+from ..fitting._training_data import EncodedPairs, encode, unlabeled_source
+from ..ids._encoding import PairEncoder
+from ..modules import (
     Sides,
     Snapshot,
     fill_unknown_rows,
@@ -25,7 +28,8 @@ from .modules import (
     grow,
     table_sides,
 )
-from .training import (
+from ..serving._seen_items import incidence
+from ..training import (
     EndlessBatches,
     PairNet,
     Pairs,
@@ -33,6 +37,8 @@ from .training import (
     optimizer_state,
     put_rows_back,
 )
+from ._held_out import kept_rows, pairs_from, with_weights
+from ._update_inputs import check_update_inputs, weight_unit
 
 _SEEDS = ("weights", "shuffle", "held_out", "unlabeled")
 
@@ -361,40 +367,3 @@ def _others(codes: torch.Tensor, n_rows: int) -> torch.Tensor:
 
 def _cloned(value: Any) -> Any:
     return value.clone() if isinstance(value, torch.Tensor) else value
-
-
-# ---- held-out rows between calls: arrays, since an estimator may change its device ---
-
-
-def kept_rows(held_out: Pairs | None) -> dict[str, np.ndarray] | None:
-    """Return held-out rows as arrays; None stays None."""
-    if held_out is None:
-        return None
-    held_out = with_weights([held_out])
-    assert held_out.y is not None
-    assert held_out.weight is not None
-    y, weight = held_out.y.cpu().numpy(), held_out.weight.cpu().numpy()
-    return {"codes": held_out.codes, "y": y, "weight": weight}
-
-
-def pairs_from(rows: dict[str, np.ndarray] | None, device: torch.device) -> Pairs:
-    """Return what `kept_rows` was given, on the device."""
-    assert rows is not None
-    elsewhere = np.full(len(rows["y"]), -1)  # not among the rows of this call
-    columns = rows["codes"], rows["y"], rows["weight"], elsewhere
-    return Pairs.from_codes(*columns, device=device)
-
-
-def with_weights(parts: list[Pairs]) -> Pairs:
-    """Join the parts; rows without a weight get 1."""
-    return Pairs.joined(
-        [
-            part if part.weight is not None else replace(part, weight=_ones(part))
-            for part in parts
-        ]
-    )
-
-
-def _ones(pairs: Pairs) -> torch.Tensor:
-    assert pairs.y is not None
-    return torch.ones_like(pairs.y)

@@ -11,12 +11,12 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
 
+from ..fitting._build import module_settings
+from ..fitting._torch_state import resolve_device, torch_seed
+from ..ids._encoding import PairEncoder
+from ..training import optimizer_state, set_optimizer_state
 from . import _exact_json
-from ._build import module_settings
-from ._encoding import PairEncoder
 from ._file_format import Content, read, write
-from ._torch_state import resolve_device, torch_seed
-from .training import optimizer_state, set_optimizer_state
 
 _NOT_FITTED_STATE = ("net_", "_encoder", "_skl_callbacks")
 
@@ -197,7 +197,7 @@ def _estimator_class(path: Any, name: str, estimator: type | None) -> type:
         if estimator.__name__ == name and hasattr(estimator, "save"):
             return estimator
         raise ValueError(f"{path} holds a {name}, not a {estimator.__name__}.")
-    package = import_module(__package__)
+    package = import_module(__name__.partition(".")[0])
     if name in package.__all__:
         cls = getattr(package, name)
         if isinstance(cls, type) and issubclass(cls, SaveMixin):

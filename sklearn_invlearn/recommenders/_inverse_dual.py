@@ -7,11 +7,11 @@ from typing import Any
 
 from sklearn.utils._param_validation import Interval
 
+from ..fitting._build import comes_fitted
+from ..fitting._student import GateMixin
+from ..training import InverseDualLossNet, PairNet
 from ._base import BaseRecommender
-from ._build import comes_fitted
 from ._shared_docs import with_shared_parameters
-from ._student import GateMixin
-from .training import InverseDualLossNet, PairNet
 
 
 @with_shared_parameters

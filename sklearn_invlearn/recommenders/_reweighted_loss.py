@@ -1,49 +1,34 @@
-"""Adaptive denoising training with the truncated loss ([ADT] Section 3.3.1)."""
+"""Adaptive denoising training with the reweighted loss ([ADT] Section 3.3.2)."""
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 
+from ..losses import MeanReweightedCrossEntropy
+from ..training import NegativeSamplingNet, PairNet
 from ._extra_feedback import ExtraFeedbackRecommender
 from ._shared_docs import with_shared_parameters
-from .training import PairNet, TruncatedLossNet
 
 
 @with_shared_parameters
-class TruncatedLossRecommender(ExtraFeedbackRecommender):
-    r"""Leave the positives with the largest losses out: the T-CE loss.
+class ReweightedLossRecommender(ExtraFeedbackRecommender):
+    r"""Give rows that are hard to fit a smaller weight: the R-CE loss.
 
-    Implicit feedback (clicks, views) holds false positives, which are harder to fit
-    than true ones in the early stage of training. Algorithm 1 of [1]_ samples
-    negatives beside each batch of observed positives, leaves out the
-    :math:`\lfloor \epsilon(T) n \rfloor` of its positives with the largest cross
-    entropy, and takes a step on the mean over the rest. The drop rate
-
-    .. math:: \epsilon(T) = \min(T \epsilon_{max} / \epsilon_N, \epsilon_{max})
-
-    grows from zero over the first :math:`\epsilon_N` steps.
+    The cross entropy of a row counts :math:`p_y^\beta` times ([1]_ Eq. 4-6), with
+    :math:`p_y` the probability that the model gives its label: :math:`p^\beta` for
+    positives, :math:`(1-p)^\beta` for negatives, sampled ones among them. False
+    positives, which are harder to fit in the early stage of training, are learned less.
 
     It acts through the dynamics of training from random weights, so the default
     backbone is "gmf" and not the one of its siblings, which comes fitted.
 
     Parameters
     ----------
-    max_drop_rate : float, default=0.1
-        Largest drop rate :math:`\epsilon_{max}`, from 0 to 1. The paper searches .05,
-        .1 and .2.
-
-    n_drop_steps : int, default=1000
-        Steps :math:`\epsilon_N` after which the drop rate has reached its largest
-        value. The paper searches 1,000 to 30,000; a pass over n rows takes
-        ``n / batch_size`` steps (twice as many with ``resample="epoch"`` and one
-        negative for each row).
-
-    drop_reference : {"batch", "positives"}, default="batch"
-        What the drop rate is a share of: all n rows of a batch, sampled negatives
-        included, as in the paper, or its positive rows.
+    beta : float, default=0.2
+        Exponent β, not negative. 0 is cross entropy; the paper finds .15 to .3 best.
 
     <sampling parameters>
 
@@ -63,8 +48,7 @@ class TruncatedLossRecommender(ExtraFeedbackRecommender):
     history_ : skorch History
         One row per epoch: ``train_loss``, and ``valid_loss`` where there are
         validation rows;
-        ``drop_rate`` at the last step and ``n_dropped`` in the epoch; ``stage`` if
-        there was extra feedback.
+        ``stage`` if there was extra feedback.
 
     n_iter_ : int
         Epochs that were run, in all stages.
@@ -80,52 +64,45 @@ class TruncatedLossRecommender(ExtraFeedbackRecommender):
 
     See Also
     --------
-    ReweightedLossRecommender : Gives them smaller weights instead.
-    CrossEntropyRecommender : With ``negatives="sampled"``, the same without dropping.
+    TruncatedLossRecommender : Leaves the hardest positives out instead.
+    CrossEntropyRecommender : With ``negatives="sampled"``, the same with equal weights.
 
     Notes
     -----
-    `y` may be all ones. If it has labelled negatives too, they are kept like sampled
-    ones: only positive rows are ever dropped. The largest losses are chosen without
-    `sample_weight`; the loss of a kept row is multiplied by its weight, and the sum
-    divided by the number of kept rows. Of equal losses the earlier row of the batch is
-    dropped; a batch with fewer positives than are to be dropped loses all of them.
-    T counts the steps already taken, so the first batch is complete. The validation
-    loss is plain cross entropy and comparable over time. Which rows are dropped:
-    :class:`sklearn_invlearn.training.RecordRows`.
+    The weights are under stop-gradient, so the gradient is that of the generalised
+    cross entropy :math:`(1 - p_y^\beta)/\beta` of [2]_. `y` may be all ones.
+    `sample_weight` multiplies the weighted loss; the mean is over all rows of a batch.
+    The validation loss is plain cross entropy, so it does not fall just because the
+    weights do.
 
     References
     ----------
     .. [1] Wang et al., "Learning Robust Recommender from Noisy Implicit Feedback",
        arXiv:2112.01160 ("[ADT]").
+    .. [2] Zhang and Sabuncu, "Generalized Cross Entropy Loss for Training Deep Neural
+       Networks with Noisy Labels", NeurIPS 2018, arXiv:1805.07836.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_invlearn import TruncatedLossRecommender
+    >>> from sklearn_invlearn import ReweightedLossRecommender
     >>> from sklearn_invlearn.datasets import make_sparse_feedback
     >>> data = make_sparse_feedback(60, 40, n_exposures=1500, random_state=0)
     >>> clicks = data.X[data.y == 1]
-    >>> est = TruncatedLossRecommender(gamma=0.05, n_drop_steps=20, random_state=0)
+    >>> est = ReweightedLossRecommender(beta=0.25, gamma=0.05, random_state=0)
     >>> est.fit(clicks, np.ones(len(clicks))).predict_proba(data.X_test)
     array([[...]])
-    >>> round(est.history_[-1]["drop_rate"], 6)
-    0.1
     """
 
     _parameter_constraints: dict = {
         **ExtraFeedbackRecommender._parameter_constraints,
-        "max_drop_rate": [Interval(Real, 0, 1, closed="both")],
-        "n_drop_steps": [Interval(Integral, 1, None, closed="left")],
-        "drop_reference": [StrOptions({"batch", "positives"})],
+        "beta": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
         self,
         *,
-        max_drop_rate=0.1,
-        n_drop_steps=1000,
-        drop_reference="batch",
+        beta=0.2,
         n_negatives=1,
         resample="batch",
         extra_feedback=None,
@@ -153,9 +130,7 @@ class TruncatedLossRecommender(ExtraFeedbackRecommender):
         warm_start=False,
         verbose=0,
     ) -> None:
-        self.max_drop_rate = max_drop_rate
-        self.n_drop_steps = n_drop_steps
-        self.drop_reference = drop_reference
+        self.beta = beta
         self.n_negatives = n_negatives
         self.resample = resample
         self.extra_feedback = extra_feedback
@@ -184,15 +159,14 @@ class TruncatedLossRecommender(ExtraFeedbackRecommender):
         self.verbose = verbose
 
     def _net(self) -> tuple[type[PairNet], dict[str, Any]]:
-        return TruncatedLossNet, {
-            "max_drop_rate": self.max_drop_rate,
-            "n_drop_steps": self.n_drop_steps,
-            "drop_reference": self.drop_reference,
+        return NegativeSamplingNet, {
+            "criterion": MeanReweightedCrossEntropy,
+            "criterion__beta": self.beta,
             **self._sampling(),
         }
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # By design, positives are left out and unlabeled pairs count as negatives.
+        # By design, hard rows count little and unlabeled pairs count as negatives.
         tags.classifier_tags.poor_score = True
         return tags

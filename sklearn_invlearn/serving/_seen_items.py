@@ -8,9 +8,9 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
-from ._columns import id_column
-from ._encoding import UNKNOWN, IdIndex, PairEncoder
-from .training import Pairs
+from ..ids._columns import id_column
+from ..ids._encoding import UNKNOWN, IdIndex, PairEncoder
+from ..training import Pairs
 
 
 class SeenItemsMixin:

@@ -9,11 +9,11 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from ..fitting._build import comes_fitted
+from ..fitting._student import GateMixin
+from ..training import InverseGradientNet, PairNet
 from ._base import BaseRecommender
-from ._build import comes_fitted
 from ._shared_docs import with_shared_parameters
-from ._student import GateMixin
-from .training import InverseGradientNet, PairNet
 
 
 @with_shared_parameters

@@ -8,10 +8,10 @@ import numpy as np
 from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
-from ._encoding import UNKNOWN, PairEncoder
-from ._inputs import check_pairs_like_fit, refuse_unknown
-from ._scoring import score_pairs
-from ._torch_state import torch_threads
+from ..fitting._inputs import check_pairs_like_fit, refuse_unknown
+from ..fitting._torch_state import torch_threads
+from ..ids._encoding import UNKNOWN, PairEncoder
+from ..scoring._scoring import score_pairs
 
 _BLOCK_ROWS = 1_048_576  # rows encoded at once; bounds the memory beside X and result
 

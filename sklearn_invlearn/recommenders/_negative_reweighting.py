@@ -7,10 +7,10 @@ from typing import Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ..fitting._training_data import EncodedPairs
+from ..training import NegativeReweightingNet, PairNet
 from ._base import BaseRecommender
 from ._shared_docs import with_shared_parameters
-from ._training_data import EncodedPairs
-from .training import NegativeReweightingNet, PairNet
 
 
 @with_shared_parameters

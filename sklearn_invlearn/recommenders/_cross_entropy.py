@@ -1,34 +1,32 @@
-"""Adaptive denoising training with the reweighted loss ([ADT] Section 3.3.2)."""
+"""Cross entropy on labelled pairs, with or without sampled negatives."""
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import StrOptions
 
+from ..training import NegativeSamplingNet, PairNet
 from ._extra_feedback import ExtraFeedbackRecommender
 from ._shared_docs import with_shared_parameters
-from .losses import MeanReweightedCrossEntropy
-from .training import NegativeSamplingNet, PairNet
 
 
 @with_shared_parameters
-class ReweightedLossRecommender(ExtraFeedbackRecommender):
-    r"""Give rows that are hard to fit a smaller weight: the R-CE loss.
+class CrossEntropyRecommender(ExtraFeedbackRecommender):
+    """Train on cross entropy: the rows "None" and "NS" of the papers' tables.
 
-    The cross entropy of a row counts :math:`p_y^\beta` times ([1]_ Eq. 4-6), with
-    :math:`p_y` the probability that the model gives its label: :math:`p^\beta` for
-    positives, :math:`(1-p)^\beta` for negatives, sampled ones among them. False
-    positives, which are harder to fit in the early stage of training, are learned less.
-
-    It acts through the dynamics of training from random weights, so the default
-    backbone is "gmf" and not the one of its siblings, which comes fitted.
+    With ``negatives=None`` only the labelled pairs count, and `X_unlab` is accepted
+    but not used (unless the backbone does, as "spectral"), so that the method can take
+    the place of its siblings in a comparison. With ``negatives="sampled"`` every
+    labelled batch is joined by unlabeled pairs (from `X_unlab`, else unobserved ones)
+    that are taken for negatives ([1]_, Section 4.1.2). Positives shown but not marked
+    as such are then learned as negatives, which is what the inverse methods are there
+    to avoid.
 
     Parameters
     ----------
-    beta : float, default=0.2
-        Exponent β, not negative. 0 is cross entropy; the paper finds .15 to .3 best.
+    negatives : {"sampled"} or None, default=None
+        Whether to add sampled negatives.
 
     <sampling parameters>
 
@@ -37,7 +35,7 @@ class ReweightedLossRecommender(ExtraFeedbackRecommender):
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
-        The two labels; the second is the positive one. 0 and 1 if `y` was all ones.
+        The two labels; the second is the positive one.
 
     class_count_ : ndarray of shape (2,), float64
         Labelled rows of each class, weighted with weights of mean 1.
@@ -47,8 +45,7 @@ class ReweightedLossRecommender(ExtraFeedbackRecommender):
 
     history_ : skorch History
         One row per epoch: ``train_loss``, and ``valid_loss`` where there are
-        validation rows;
-        ``stage`` if there was extra feedback.
+        validation rows; ``stage`` if there was extra feedback.
 
     n_iter_ : int
         Epochs that were run, in all stages.
@@ -64,50 +61,38 @@ class ReweightedLossRecommender(ExtraFeedbackRecommender):
 
     See Also
     --------
-    TruncatedLossRecommender : Leaves the hardest positives out instead.
-    CrossEntropyRecommender : With ``negatives="sampled"``, the same with equal weights.
-
-    Notes
-    -----
-    The weights are under stop-gradient, so the gradient is that of the generalised
-    cross entropy :math:`(1 - p_y^\beta)/\beta` of [2]_. `y` may be all ones.
-    `sample_weight` multiplies the weighted loss; the mean is over all rows of a batch.
-    The validation loss is plain cross entropy, so it does not fall just because the
-    weights do.
+    InverseDualLossRecommender : Learns the labels of unlabeled pairs instead.
+    InverseGradientRecommender : The same, checked on held-out labels.
 
     References
     ----------
-    .. [1] Wang et al., "Learning Robust Recommender from Noisy Implicit Feedback",
-       arXiv:2112.01160 ("[ADT]").
-    .. [2] Zhang and Sabuncu, "Generalized Cross Entropy Loss for Training Deep Neural
-       Networks with Noisy Labels", NeurIPS 2018, arXiv:1805.07836.
+    .. [1] Lin et al., "Inverse Learning with Extremely Sparse Feedback for
+       Recommendation", WSDM 2024, doi:10.1145/3616855.3635797.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from sklearn_invlearn import ReweightedLossRecommender
+    >>> from sklearn_invlearn import CrossEntropyRecommender
     >>> from sklearn_invlearn.datasets import make_sparse_feedback
     >>> data = make_sparse_feedback(60, 40, n_exposures=1500, random_state=0)
-    >>> clicks = data.X[data.y == 1]
-    >>> est = ReweightedLossRecommender(beta=0.25, gamma=0.05, random_state=0)
-    >>> est.fit(clicks, np.ones(len(clicks))).predict_proba(data.X_test)
+    >>> est = CrossEntropyRecommender(gamma=0.05, random_state=0)
+    >>> est.fit(data.X, data.y).predict_proba(data.X_test)
     array([[...]])
     """
 
     _parameter_constraints: dict = {
         **ExtraFeedbackRecommender._parameter_constraints,
-        "beta": [Interval(Real, 0, None, closed="left")],
+        "negatives": [StrOptions({"sampled"}), None],
     }
 
     def __init__(
         self,
         *,
-        beta=0.2,
+        negatives=None,
         n_negatives=1,
         resample="batch",
         extra_feedback=None,
         n_extra_epochs=10,
-        backbone="gmf",
+        backbone="spectral",
         n_factors=32,
         user_bias=True,
         item_bias=True,
@@ -130,7 +115,7 @@ class ReweightedLossRecommender(ExtraFeedbackRecommender):
         warm_start=False,
         verbose=0,
     ) -> None:
-        self.beta = beta
+        self.negatives = negatives
         self.n_negatives = n_negatives
         self.resample = resample
         self.extra_feedback = extra_feedback
@@ -158,15 +143,31 @@ class ReweightedLossRecommender(ExtraFeedbackRecommender):
         self.warm_start = warm_start
         self.verbose = verbose
 
-    def _net(self) -> tuple[type[PairNet], dict[str, Any]]:
-        return NegativeSamplingNet, {
-            "criterion": MeanReweightedCrossEntropy,
-            "criterion__beta": self.beta,
-            **self._sampling(),
-        }
+    @property
+    def _draws_unlabeled(self) -> bool:
+        return self.negatives == "sampled"
+
+    @property
+    def _n_negatives(self) -> int:
+        return self.n_negatives if self.negatives == "sampled" else 0
+
+    @property
+    def _extra_feedback(self) -> str | None:
+        if self.extra_feedback is not None and self.negatives is None:
+            raise ValueError(
+                f"extra_feedback={self.extra_feedback!r} needs negatives='sampled': "
+                "the extra pairs are trained on beside sampled negatives."
+            )
+        return self.extra_feedback
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # By design, hard rows count little and unlabeled pairs count as negatives.
-        tags.classifier_tags.poor_score = True
+        # Unlabeled pairs count as negatives: by design the scores of labelled
+        # pairs are too low.
+        tags.classifier_tags.poor_score |= self.negatives == "sampled"
         return tags
+
+    def _net(self) -> tuple[type[PairNet], dict[str, Any]]:
+        if self.negatives is None:
+            return PairNet, {}
+        return NegativeSamplingNet, self._sampling()

@@ -18,11 +18,11 @@ from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ._scoring import score_pairs
+from ..scoring._scoring import score_pairs
+from ..spectral import stacking_weights
+from ..spectral._stacking import cross_entropies
+from ..training import Pairs, TrainingData, fit_to_convergence, share_of_positives
 from ._training_data import EncodedPairs
-from .spectral import stacking_weights
-from .spectral._stacking import cross_entropies
-from .training import Pairs, TrainingData, fit_to_convergence, share_of_positives
 
 GATE_DTYPE = np.dtype(
     [("fold", np.int64)]

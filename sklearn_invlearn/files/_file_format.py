@@ -26,7 +26,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from . import __version__, _exact_json
+from .. import __version__
+from . import _exact_json
 
 FORMAT = "sklearn_invlearn"
 FORMAT_VERSION = 1

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._encoding import UNKNOWN, PairEncoder
-from ._frames import beside_ids
-from ._inputs import check_pairs_like_fit
-from ._scoring import score_pairs
-from ._torch_state import torch_threads
+from ..fitting._inputs import check_pairs_like_fit
+from ..fitting._torch_state import torch_threads
+from ..ids._encoding import UNKNOWN, PairEncoder
+from ..ids._frames import beside_ids
+from ..scoring._scoring import score_pairs
 
 
 class ExplanationMixin:

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import _check_sample_weight
 
-from ._inputs import FitInputs, LabelledRows, check_pairs_like_fit, check_pool
+from ..fitting._inputs import FitInputs, LabelledRows, check_pairs_like_fit, check_pool
 
 
 def check_update_inputs(

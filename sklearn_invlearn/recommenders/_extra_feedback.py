@@ -11,11 +11,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.callbacks import Callback
 from torch import nn
 
+from ..fitting._progress import EpochBar
+from ..fitting._training_data import EncodedPairs, extra_stage_data
+from ..modules import user_vectors
+from ..training import NegativeSamplingNet, PairNet, TrainingData
 from ._base import BaseRecommender
-from ._progress import EpochBar
-from ._training_data import EncodedPairs, extra_stage_data
-from .modules import user_vectors
-from .training import NegativeSamplingNet, PairNet, TrainingData
 
 
 class ExtraFeedbackRecommender(BaseRecommender):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from . import __version__
+from .. import __version__
 
 _KEY = "_sklearn_invlearn_version"
 

@@ -12,33 +12,30 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import EarlyStopping
 from torch import nn
 
-from . import _inputs
-from ._annotation import AnnotationMixin
-from ._build import blank_module, build_module, comes_fitted
-from ._encoding import PairEncoder
-from ._explanation import ExplanationMixin
-from ._files import SaveMixin
-from ._pickling import PicklingMixin
-from ._prediction import PredictionMixin
-from ._progress import CallbackSupportMixin, EpochBar, SklearnCallbacks, with_callbacks
-from ._ranking import RankingMixin
-from ._seen_items import SeenItemsMixin, incidence
-from ._torch_state import resolve_device, torch_seed, torch_threads
-from ._training_data import SAMPLING, EncodedPairs, encode, training_data
-from ._update_inputs import require_same_classes
-from ._updating import UpdatingMixin
-from .modules import BACKBONES, fill_unknown_rows
-from .training import PairNet, RowwiseAdam, RowwiseSGD, TrainingData
+from ..files._files import SaveMixin
+from ..files._pickling import PicklingMixin
+from ..fitting import _inputs
+from ..fitting._build import comes_fitted
+from ..fitting._progress import (
+    CallbackSupportMixin,
+    with_callbacks,
+)
+from ..fitting._torch_state import resolve_device, torch_seed, torch_threads
+from ..fitting._training_data import SAMPLING, EncodedPairs, encode, training_data
+from ..ids._encoding import PairEncoder
+from ..modules import BACKBONES, fill_unknown_rows
+from ..serving._annotation import AnnotationMixin
+from ..serving._explanation import ExplanationMixin
+from ..serving._prediction import PredictionMixin
+from ..serving._ranking import RankingMixin
+from ..serving._seen_items import SeenItemsMixin, incidence
+from ..training import PairNet, TrainingData
+from ..updating._update_inputs import require_same_classes
+from ..updating._updating import UpdatingMixin
+from ._nets import OPTIMIZERS, NetMixin
 
-_OPTIMIZERS = {
-    "adam": RowwiseAdam,
-    "dense_adam": torch.optim.Adam,
-    "sgd": RowwiseSGD,
-}
-_BACKBONE_PARAMETERS = ("n_factors", "user_bias", "item_bias")
 _ENOUGH_TO_HOLD_OUT = 10_000  # as in scikit-learn's histogram gradient boosting
 _SEEDS = (
     "weights",
@@ -54,6 +51,7 @@ _SEEDS = (
 
 class BaseRecommender(
     CallbackSupportMixin,
+    NetMixin,
     AnnotationMixin,
     ExplanationMixin,
     RankingMixin,
@@ -84,7 +82,7 @@ class BaseRecommender(
         "backbone_params": [dict, None],
         "gamma": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "optimizer": [StrOptions(set(_OPTIMIZERS)), callable],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean", StrOptions({"auto"})],
@@ -249,21 +247,6 @@ one, default=None
                 raise
         return self
 
-    def _new_module(
-        self, encoder: PairEncoder, pairs: EncodedPairs, data: TrainingData, seed: int
-    ) -> nn.Module:
-        module = build_module(
-            self.backbone,
-            **self._backbone_params(),
-            encoder=encoder,
-            pairs=pairs,
-            data=data,
-            n_negatives=self._n_negatives,
-            batch_size=self.batch_size,
-            seed=seed,
-        )
-        return self._assemble(module)
-
     def _run(
         self,
         module: nn.Module,
@@ -284,74 +267,6 @@ one, default=None
             from_scratch = not comes_fitted(self.backbone)
             return pairs.valid is not None or (enough and from_scratch)
         return bool(self.early_stopping)
-
-    def _n_epochs(self) -> int:
-        if self.max_epochs is not None:
-            return self.max_epochs
-        if not comes_fitted(self.backbone):
-            return 50
-        # Labels have been learned already, by a fit that did not start from a model.
-        return 1 if self._draws_unlabeled or self._goes_on else 0
-
-    def _backbone_params(self) -> dict[str, Any]:
-        shared = {name: getattr(self, name) for name in _BACKBONE_PARAMETERS}
-        return {"shared": shared, "params": self.backbone_params or {}}
-
-    def _blank_module(
-        self, n_users: int, n_items: int, settings: dict[str, Any] | None
-    ) -> nn.Module:
-        """Build the backbone in these sizes, see :func:`blank_module`."""
-        module = blank_module(
-            self.backbone,
-            **self._backbone_params(),
-            n_users=n_users,
-            n_items=n_items,
-            settings=settings,
-        )
-        return self._assemble(module)
-
-    def _make_net(
-        self,
-        module: nn.Module,
-        device: torch.device,
-        seed: int,
-        callbacks: list,
-        net: tuple[type[PairNet], dict[str, Any]] | None = None,
-    ) -> PairNet:
-        """Return the net of the procedure, or of the class and parameters `net`."""
-        net_class, params = self._net() if net is None else net
-        optimizer = _OPTIMIZERS.get(self.optimizer, self.optimizer)
-        if optimizer is torch.optim.Adam and device.type in ("cpu", "cuda"):
-            params = {"optimizer__fused": True} | params
-        shared = {
-            "optimizer": optimizer,
-            "optimizer__weight_decay": self.weight_decay,
-            "lr": self.gamma,
-            "max_epochs": self._n_epochs(),
-            "batch_size": self.batch_size,
-            "device": str(device),
-            "seed": seed,
-            "callbacks": callbacks,
-            "verbose": 0,
-        }
-        return net_class(module, **shared | params)
-
-    def _callbacks(self, stops_early: bool, shown: dict[str, Any] | None) -> list:
-        callbacks = []
-        if stops_early:
-            stopping = EarlyStopping(
-                patience=self.n_iter_no_change,
-                threshold=self.tol,
-                threshold_mode="abs",
-                load_best=True,
-            )
-            callbacks.append(("early_stopping", stopping))
-        if self.verbose:
-            callbacks.append(("bar", EpochBar(type(self).__name__)))
-        if shown is not None and hasattr(self, "_skl_callbacks"):
-            bridge = SklearnCallbacks(self, shown, self._fitted_attributes)
-            callbacks.append(("sklearn", bridge))
-        return callbacks + (self.callbacks or [])
 
     def _continued_state(self) -> dict[str, Any] | None:
         """What a fit that goes on from the present weights must not lose; or None."""

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from ._encoding import PairEncoder
+from ..ids._encoding import PairEncoder
+from ..modules import BACKBONES, check_backbone, set_intercept
+from ..training import Pairs, TrainingData, with_negatives
 from ._training_data import EncodedPairs
-from .modules import BACKBONES, check_backbone, set_intercept
-from .training import Pairs, TrainingData, with_negatives
 
 
 def backbone_class(backbone: str | type) -> Any:

@@ -14,16 +14,16 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from . import _inputs
-from ._annotation import AnnotationMixin
-from ._columns import id_columns
+from ..fitting import _inputs
+from ..fitting._torch_state import torch_threads
+from ..ids._columns import id_columns
+from ..modules import user_vectors
+from ..scoring._neighbors import nearest_by_product, neighborhood_mean
+from ..serving._annotation import AnnotationMixin
+from ..serving._prediction import PredictionMixin
+from ..serving._seen_items import SeenItemsMixin
 from ._extra_feedback import ExtraFeedbackRecommender
-from ._neighbors import nearest_by_product, neighborhood_mean
-from ._prediction import PredictionMixin
-from ._seen_items import SeenItemsMixin
-from ._torch_state import torch_threads
 from ._truncated_loss import TruncatedLossRecommender
-from .modules import user_vectors
 
 
 class CollidingRecommender(

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from scipy.special import expit
 
-from ._columns import id_columns
-from ._frames import beside_ids
-from ._inputs import check_band
-from .losses import annotation_proba
+from ..fitting._inputs import check_band
+from ..ids._columns import id_columns
+from ..ids._frames import beside_ids
+from ..losses import annotation_proba
 
 _BLOCK_ROWS = 1_048_576
 

@@ -1,0 +1,1 @@
+"""Fitted recommenders in files and pickles."""

@@ -1,0 +1,1 @@
+"""Ids as they come in: columns, codes, frames. No torch."""

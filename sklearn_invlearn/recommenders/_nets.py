@@ -1,0 +1,134 @@
+"""The module and the net that a fit trains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from skorch.callbacks import EarlyStopping
+from torch import nn
+
+from ..fitting._build import blank_module, build_module, comes_fitted
+from ..fitting._progress import EpochBar, SklearnCallbacks
+from ..fitting._training_data import EncodedPairs
+from ..ids._encoding import PairEncoder
+from ..training import PairNet, RowwiseAdam, RowwiseSGD, TrainingData
+
+OPTIMIZERS = {
+    "adam": RowwiseAdam,
+    "dense_adam": torch.optim.Adam,
+    "sgd": RowwiseSGD,
+}
+_BACKBONE_PARAMETERS = ("n_factors", "user_bias", "item_bias")
+
+
+class NetMixin:
+    """Builds module, optimiser and callbacks from the parameters of an estimator."""
+
+    if TYPE_CHECKING:
+        backbone: str | type
+        backbone_params: dict[str, Any] | None
+        batch_size: int
+        callbacks: list | None
+        gamma: float
+        max_epochs: int | None
+        n_iter_no_change: int
+        optimizer: Any
+        tol: float
+        verbose: int
+        weight_decay: float
+        _assemble: Any
+        _fitted_attributes: Any
+        _net: Any
+
+        @property
+        def _draws_unlabeled(self) -> bool: ...
+
+        @property
+        def _goes_on(self) -> bool: ...
+
+        @property
+        def _n_negatives(self) -> int: ...
+
+    def _new_module(
+        self, encoder: PairEncoder, pairs: EncodedPairs, data: TrainingData, seed: int
+    ) -> nn.Module:
+        module = build_module(
+            self.backbone,
+            **self._backbone_params(),
+            encoder=encoder,
+            pairs=pairs,
+            data=data,
+            n_negatives=self._n_negatives,
+            batch_size=self.batch_size,
+            seed=seed,
+        )
+        return self._assemble(module)
+
+    def _n_epochs(self) -> int:
+        if self.max_epochs is not None:
+            return self.max_epochs
+        if not comes_fitted(self.backbone):
+            return 50
+        # Labels have been learned already, by a fit that did not start from a model.
+        return 1 if self._draws_unlabeled or self._goes_on else 0
+
+    def _backbone_params(self) -> dict[str, Any]:
+        shared = {name: getattr(self, name) for name in _BACKBONE_PARAMETERS}
+        return {"shared": shared, "params": self.backbone_params or {}}
+
+    def _blank_module(
+        self, n_users: int, n_items: int, settings: dict[str, Any] | None
+    ) -> nn.Module:
+        """Build the backbone in these sizes, see :func:`blank_module`."""
+        module = blank_module(
+            self.backbone,
+            **self._backbone_params(),
+            n_users=n_users,
+            n_items=n_items,
+            settings=settings,
+        )
+        return self._assemble(module)
+
+    def _make_net(
+        self,
+        module: nn.Module,
+        device: torch.device,
+        seed: int,
+        callbacks: list,
+        net: tuple[type[PairNet], dict[str, Any]] | None = None,
+    ) -> PairNet:
+        """Return the net of the procedure, or of the class and parameters `net`."""
+        net_class, params = self._net() if net is None else net
+        optimizer = OPTIMIZERS.get(self.optimizer, self.optimizer)
+        if optimizer is torch.optim.Adam and device.type in ("cpu", "cuda"):
+            params = {"optimizer__fused": True} | params
+        shared = {
+            "optimizer": optimizer,
+            "optimizer__weight_decay": self.weight_decay,
+            "lr": self.gamma,
+            "max_epochs": self._n_epochs(),
+            "batch_size": self.batch_size,
+            "device": str(device),
+            "seed": seed,
+            "callbacks": callbacks,
+            "verbose": 0,
+        }
+        return net_class(module, **shared | params)
+
+    def _callbacks(self, stops_early: bool, shown: dict[str, Any] | None) -> list:
+        callbacks = []
+        if stops_early:
+            stopping = EarlyStopping(
+                patience=self.n_iter_no_change,
+                threshold=self.tol,
+                threshold_mode="abs",
+                load_best=True,
+            )
+            callbacks.append(("early_stopping", stopping))
+        if self.verbose:
+            callbacks.append(("bar", EpochBar(type(self).__name__)))
+        if shown is not None and hasattr(self, "_skl_callbacks"):
+            bridge = SklearnCallbacks(self, shown, self._fitted_attributes)
+            callbacks.append(("sklearn", bridge))
+        return callbacks + (self.callbacks or [])

@@ -1,0 +1,1 @@
+"""Logits of many pairs: in blocks, of the best items, of neighbours."""

@@ -1,0 +1,1 @@
+"""What a fitted recommender does: predict, annotate, rank, explain."""
