@@ -11,9 +11,9 @@ from sklearn_invlearn import (
     CrossEntropyRecommender,
     InverseDualLossRecommender,
     InverseGradientRecommender,
-    _inputs,
 )
 from sklearn_invlearn.datasets import make_sparse_feedback
+from sklearn_invlearn.fitting import _inputs
 from sklearn_invlearn.metrics import ece_score
 from sklearn_invlearn.model_selection import UserStratifiedKFold
 

@@ -18,9 +18,9 @@ from sklearn_invlearn import (
     CrossEntropyRecommender,
     InverseDualLossRecommender,
     InverseGradientRecommender,
-    _inputs,
 )
 from sklearn_invlearn.datasets import make_sparse_feedback
+from sklearn_invlearn.fitting import _inputs
 
 SIZES = {
     "backbone": "gmf",

@@ -32,7 +32,9 @@ def test_order_of_rows_does_not_matter(metric, pairs, random):
 
 @each_metric
 @pytest.mark.parametrize(
-    "transform", [np.exp, np.arctan, lambda score: 3 * score**3 - 1], ids=str
+    "transform",
+    [np.exp, np.arctan, lambda score: 3 * score**3 - 1],
+    ids=["exp", "arctan", "cubic"],
 )
 @given(pairs=labelled_pairs())
 def test_strictly_monotone_transform_does_not_matter(metric, transform, pairs):
