@@ -131,3 +131,28 @@ def test_scoring_monitor_and_bar_in_a_search(
     epochs = [row for log in logs for row in log.data if row["task_name"] == "epoch"]
     assert len(epochs) == 3 * (2 * 2 + 1)
     assert np.isfinite([row["neg_log_loss"] for row in epochs]).all()
+
+
+def test_a_backbone_that_comes_fitted_shows_its_stages(data, capsys):
+    est = CrossEntropyRecommender(backbone="spectral", verbose=1, random_state=0)
+    est.fit(data.X, data.y, X_unlab=(data.X_unlab,))
+    shown = capsys.readouterr().err
+    assert "SpectralExposure" in shown
+    assert "4/4" in shown
+    quiet = CrossEntropyRecommender(backbone="spectral", random_state=0)
+    quiet.fit(data.X, data.y, X_unlab=(data.X_unlab,))
+    assert capsys.readouterr().err == ""
+    same = est.decision_function(data.X) == quiet.decision_function(data.X)
+    assert same.all()
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_predictions_in_several_blocks_show_a_bar(data, capsys, monkeypatch, verbose):
+    est = CrossEntropyRecommender(max_epochs=1, **SIZES).fit(data.X, data.y)
+    whole = est.set_params(verbose=verbose).decision_function(data.X)
+    assert capsys.readouterr().err == ""  # one block
+    monkeypatch.setattr("sklearn_invlearn.serving._prediction._BLOCK_ROWS", 100)
+    np.testing.assert_array_equal(est.decision_function(data.X), whole)
+    shown = capsys.readouterr().err
+    assert ("scoring" in shown) == bool(verbose)
+    assert (f"{len(data.X)}/{len(data.X)}" in shown) == bool(verbose)

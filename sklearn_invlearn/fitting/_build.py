@@ -12,6 +12,7 @@ from torch import nn
 from ..ids._encoding import PairEncoder
 from ..modules import BACKBONES, check_backbone, set_intercept
 from ..training import Pairs, TrainingData, with_negatives
+from ._progress import stage_bar
 from ._training_data import EncodedPairs
 
 
@@ -36,6 +37,7 @@ def build_module(
     n_negatives: int,
     batch_size: int,
     seed: int,
+    verbose: bool = False,
 ) -> nn.Module:
     """Build a backbone on the CPU.
 
@@ -56,9 +58,15 @@ def build_module(
     if comes_fitted(backbone):
         exposed = pairs.exposures.codes
         labels = _arrays(_labels_of_both_classes(data))
-        module = cls.fitted(
-            **sizes, labels=labels, exposed=exposed, seed=seed, **params
-        )
+        with stage_bar(cls, verbose) as reporting:
+            module = cls.fitted(
+                **sizes,
+                labels=labels,
+                exposed=exposed,
+                seed=seed,
+                **reporting,
+                **params,
+            )
     else:
         given = {**shared, "history": observed_positives(data)}
         module = blank_module(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -25,7 +27,14 @@ except ImportError:  # pragma: no cover
         return as_deep
 
 
-__all__ = ["CallbackSupportMixin", "EpochBar", "SklearnCallbacks", "with_callbacks"]
+__all__ = [
+    "CallbackSupportMixin",
+    "EpochBar",
+    "SklearnCallbacks",
+    "block_bar",
+    "stage_bar",
+    "with_callbacks",
+]
 
 
 class EpochBar(Callback):
@@ -46,6 +55,37 @@ class EpochBar(Callback):
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         self.bar_.close()
         del self.bar_  # an open terminal cannot be pickled
+
+
+@contextmanager
+def stage_bar(backbone: Any, verbose: bool) -> Iterator[dict[str, Any]]:
+    """Give ``fitted`` of a backbone, if it names its ``stages``, a bar to report to."""
+    if not verbose or not hasattr(backbone, "stages"):
+        yield {}
+        return
+    with tqdm(total=len(backbone.stages), desc=backbone.__name__, unit="stage") as bar:
+
+        def report(stage: str) -> None:
+            bar.n = backbone.stages.index(stage)
+            bar.set_postfix_str(stage)
+
+        yield {"report": report}
+        bar.n = bar.total
+        bar.set_postfix_str("")
+
+
+def block_bar(starts: range, n_rows: int, verbose: bool) -> Iterable[int]:
+    """Iterate over the starts of blocks of pairs; with a bar, if there are several."""
+    if not verbose or len(starts) < 2:
+        return starts
+    return _with_rows(starts, n_rows)
+
+
+def _with_rows(starts: range, n_rows: int) -> Iterator[int]:
+    with tqdm(total=n_rows, desc="scoring", unit="pair", unit_scale=True) as bar:
+        for start in starts:
+            yield start
+            bar.update(min(starts.step, n_rows - start))
 
 
 class SklearnCallbacks(Callback):

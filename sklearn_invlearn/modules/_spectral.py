@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..spectral import STRUCTURES, Bilinear, Labels, fit_spectral, penalty
+from ..spectral import STAGES, STRUCTURES, Bilinear, Labels, fit_spectral, penalty
 from ..spectral._bilinear import PRECISIONS
 
 _STUDENT_STRENGTH = 30.0
@@ -21,6 +22,8 @@ class SpectralExposure(nn.Module):
     optimum of the penalised loss of the labels, and :meth:`penalty` keeps the same
     prior in force.
     """
+
+    stages = STAGES
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class SpectralExposure(nn.Module):
         labels: dict[str, np.ndarray],
         exposed: np.ndarray,
         seed: int,
+        report: Callable[[str], None] = lambda stage: None,
     ) -> SpectralExposure:
         """Fit to labels.
 
@@ -55,8 +59,11 @@ class SpectralExposure(nn.Module):
             Codes of all exposures, labelled or not.
         seed : int
             Fixes the result, together with torch's global seed.
+        report : callable
+            Told each of ``stages`` when it begins, for a progress bar.
         """
-        fit = fit_spectral(Labels(**labels), exposed, (n_users, n_items), seed)
+        sizes = (n_users, n_items)
+        fit = fit_spectral(Labels(**labels), exposed, sizes, seed, report)
         return cls(fit.models, fit.precisions, fit.intercept, fit.weights)
 
     def settings(self) -> dict[str, Any]:

@@ -62,6 +62,7 @@ class NetMixin:
             n_negatives=self._n_negatives,
             batch_size=self.batch_size,
             seed=seed,
+            verbose=bool(self.verbose),
         )
         return self._assemble(module)
 

@@ -111,7 +111,8 @@ _SHARED_PARAMETERS = """\
         their rows are kept, and `history_` goes on. See also `partial_fit`.
 
     verbose : int, default=0
-        1 shows a progress bar over the epochs.
+        1 shows progress bars on standard error: the stages of a backbone that comes
+        fitted, the epochs with their losses, and predictions of over a million pairs.
 """
 
 _SAMPLING_PARAMETERS = """\

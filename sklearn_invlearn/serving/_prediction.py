@@ -9,6 +9,7 @@ from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
 from ..fitting._inputs import check_pairs_like_fit, refuse_unknown
+from ..fitting._progress import block_bar
 from ..fitting._torch_state import torch_threads
 from ..ids._encoding import UNKNOWN, PairEncoder
 from ..scoring._scoring import score_pairs
@@ -25,6 +26,7 @@ class PredictionMixin:
         _encoder: PairEncoder
         handle_unknown: str
         n_threads: int | None
+        verbose: int
 
     def decision_function(self, X) -> np.ndarray:
         """Return the logit of every pair.
@@ -55,7 +57,8 @@ class PredictionMixin:
                 refuse_unknown(rows, column, codes)
         logit = np.empty(len(columns[0]))
         with torch_threads(self.n_threads):
-            for start in range(0, len(logit), _BLOCK_ROWS):
+            starts = range(0, len(logit), _BLOCK_ROWS)
+            for start in block_bar(starts, len(logit), bool(self.verbose)):
                 block = slice(start, start + _BLOCK_ROWS)
                 codes = self._encoder.lookup([column[block] for column in columns])
                 logit[block] = score_pairs(self.net_.module_, codes)

@@ -10,11 +10,12 @@ well they predict labels they have not seen.
 from ._bilinear import STRUCTURES, Bilinear
 from ._embeddings import Embeddings, exposure_matrix, spectral_embeddings
 from ._evidence import update_precisions
-from ._mixture import SpectralFit, fit_spectral
+from ._mixture import STAGES, SpectralFit, fit_spectral
 from ._stacking import stacking_weights
 from ._training import Labels, penalty
 
 __all__ = [
+    "STAGES",
     "STRUCTURES",
     "Bilinear",
     "Embeddings",

@@ -8,7 +8,7 @@ approximation), and they are what the full model has to beat.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,8 +55,15 @@ class SpectralFit:
     weights: np.ndarray
 
 
+STAGES = ("embeddings", "precisions", "held-out labels", "final models")
+
+
 def fit_spectral(
-    labels: Labels, exposed: np.ndarray, shape: tuple[int, int], seed: int
+    labels: Labels,
+    exposed: np.ndarray,
+    shape: tuple[int, int],
+    seed: int,
+    report: Callable[[str], None] = lambda stage: None,
 ) -> SpectralFit:
     """Fit to labelled pairs, with the structure of all exposures.
 
@@ -70,16 +77,22 @@ def fit_spectral(
         Numbers of codes.
     seed : int
         Fixes everything, together with torch's global seed.
+    report : callable
+        Told each of STAGES when it begins.
     """
     rng = np.random.default_rng(seed)
+    report("embeddings")
     exposures = exposure_matrix(exposed[0], exposed[1], shape)
     rest = _informative(exposures, labels)
     embeddings = spectral_embeddings(exposures, rng, rest=rest)
+    report("precisions")
     full, learned = _fit_full(embeddings, labels, None, seed)
     if len(labels) < _MIN_ROWS:
         return SpectralFit([full], [learned], 0.0, np.ones(1))
     apart = _TINY <= len(labels) < _MOST * exposures.nnz
+    report("held-out labels")
     strengths, intercept, weights = _weights(embeddings, labels, learned, apart, seed)
+    report("final models")
     models, precisions, kept = [], [], []
     for structure, factors in zip(_CANDIDATES, weights):
         if factors.max() <= _SMALLEST_WEIGHT:
