@@ -12,6 +12,7 @@ SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), 
 
 def test_every_snippet_runs_and_gives_what_the_text_says(capsys):
     plt = pytest.importorskip("matplotlib.pyplot")
+    pytest.importorskip("optuna")
     names: dict = {}
     *ours, cleanlab = SNIPPETS
     for snippet in ours:
@@ -20,6 +21,8 @@ def test_every_snippet_runs_and_gives_what_the_text_says(capsys):
     assert 0.4 < names["cold"] < names["warm"] < 0.9
     assert len(names["found"].methods) == 5
     assert 0 < names["ece"] < 0.3
+    assert len(names["study"].trials) == 5
+    assert set(names["study"].best_params) == {"gamma", "weight_decay"}
     for model in (names["by_folds"], names["on_held_out"]):
         proba = model.predict_proba(names["data"].X_test)
         np.testing.assert_allclose(proba.sum(axis=1), 1.0)
