@@ -6,6 +6,8 @@ pairs, and held-out labels say whether to take it (direct), to go the other way
 is too large is never worth taking.
 """
 
+import textwrap
+
 import matplotlib.pyplot as plt
 
 from sklearn_invlearn import InverseGradientRecommender
@@ -24,3 +26,4 @@ for ax, alpha in zip(axes, (0.01, 1.0, 100.0), strict=True):
     display = DirectionDisplay.from_estimator(est, ax=ax)
     shares = ", ".join(f"{k} {v:.0%}" for k, v in display.shares_.items())
     print(f"alpha = {alpha:g}: {shares}")
+    print(textwrap.indent(textwrap.fill(str(display.verdict_), 76), "    "))

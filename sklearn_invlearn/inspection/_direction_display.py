@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from ._axes import axes_for
+from ._trace_verdict import TraceVerdict, trace_verdict
 
 _QUANTITIES = {"loss", "change"}
 # Colours of Okabe and Ito; the shapes say the same once more.
@@ -40,6 +41,9 @@ class DirectionDisplay:
     shares_ : dict of str to float
         Share of the steps that went "direct", "pass" and "inverse".
 
+    verdict_ : TraceVerdict
+        What the trace says about α, in words; see `trace_verdict`.
+
     References
     ----------
     .. [1] Lin et al., "Inverse Learning with Extremely Sparse Feedback for
@@ -61,6 +65,10 @@ class DirectionDisplay:
     def __init__(self, trace: np.ndarray, *, name: str | None = None) -> None:
         self.trace = trace
         self.name = name
+
+    @property
+    def verdict_(self) -> TraceVerdict:
+        return trace_verdict(self.trace)
 
     @classmethod
     def from_estimator(
