@@ -71,7 +71,7 @@ def write(path: str | os.PathLike, content: Content) -> None:
         "library_version": __version__,
         "estimator": content.estimator,
     }
-    with _replaced(Path(path)) as unfinished:
+    with replaced(Path(path)) as unfinished:
         try:
             save_file(_without_sharing(parts), unfinished, metadata=header)
         except SafetensorError as error:
@@ -165,7 +165,7 @@ def _without_sharing(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 @contextmanager
-def _replaced(path: Path) -> Iterator[Path]:
+def replaced(path: Path) -> Iterator[Path]:
     """Give a name beside `path` to write to; rename it once that has succeeded.
 
     A full disk or a crash leaves the old file as it was.

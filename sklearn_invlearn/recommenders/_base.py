@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from ..files._files import SaveMixin
+from ..files._onnx_export import OnnxMixin
 from ..files._pickling import PicklingMixin
 from ..fitting import _inputs
 from ..fitting._build import comes_fitted
@@ -60,6 +61,7 @@ class BaseRecommender(
     SaveMixin,
     UpdatingMixin,
     PicklingMixin,
+    OnnxMixin,
     ClassifierMixin,
     BaseEstimator,
     metaclass=ABCMeta,
