@@ -9,7 +9,8 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from sklearn_invlearn import CrossEntropyRecommender, _pickling
+from sklearn_invlearn import CrossEntropyRecommender
+from sklearn_invlearn.files import _pickling
 
 SIZES = {"backbone": "gmf", "n_factors": 256, "max_epochs": 2, "random_state": 0}
 
