@@ -16,11 +16,11 @@ from sklearn_invlearn import InverseGradientRecommender
 from sklearn_invlearn.datasets import make_sparse_feedback
 
 data = make_sparse_feedback(
-    600, 400, n_exposures=40_000, label_fraction=0.0375, random_state=0
+    600, 400, n_exposures=40_000, label_fraction=0.028, random_state=0
 )
 order = np.random.default_rng(0).permutation(len(data.X_unlab))
 
-sizes = [0, 2_000, 6_000, 15_000, len(order)]
+sizes = [0, 5_000, 15_000, len(order)]
 scores = []
 for n in sizes:
     pool = (data.X_unlab[order[:n]],) if n else None
