@@ -339,11 +339,18 @@ def test_users_and_candidates_of_every_library(gmf):
         ({"users": 1, "exclude_seen": "all"}, "neither True nor False"),
         ({"users": {1, 2}}, "users is a set"),
         ({"users": 1, "candidates": {1: 2}}, "candidates is a dict"),
+        ({"users": 1, "candidates": "tea"}, r"a single id.*pass \['tea'\]"),
+        ({"users": 1, "candidates": 3}, r"a single id.*pass \[3\]"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments, message, gmf):
     with pytest.raises((ValueError, TypeError), match=message):
         gmf.recommend(**arguments)
+
+
+def test_one_user_is_no_list_of_her_letters(gmf):
+    with pytest.raises(TypeError, match=r"users='u1' is a single id.*\['u1'\]"):
+        gmf.seen_items("u1")
 
 
 def test_no_users_no_lists(gmf):

@@ -73,6 +73,8 @@ def id_column(ids: Any, *, name: str) -> np.ndarray:
     ------
     ValueError
         If `ids` is not one-dimensional, or has missing, infinite or inexact ids.
+    TypeError
+        If `ids` is a set, or a single id: text is no list of its characters.
     """
     if hasattr(ids, "iloc") and getattr(ids, "ndim", 2) == 1:  # pandas
         column = _from_series(ids, int(ids.isna().sum()), name)
@@ -93,6 +95,10 @@ def id_column(ids: Any, *, name: str) -> np.ndarray:
         raise TypeError(
             f"{name} is a {type(ids).__name__}; the rows of the result could not be "
             "told apart. Pass a list."
+        )
+    elif isinstance(ids, (str, bytes)) or not hasattr(ids, "__iter__"):
+        raise TypeError(
+            f"{name}={ids!r} is a single id, but must be a list of ids: pass [{ids!r}]."
         )
     else:
         column = _from_values(list(ids))
