@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -71,6 +72,11 @@ def trace_verdict(trace: np.ndarray) -> TraceVerdict:
         - "balanced": none of these.
         - "no steps": the trace is empty.
 
+    Raises
+    ------
+    TypeError
+        If `trace` is something else, such as the estimator or its `history_`.
+
     See Also
     --------
     DirectionDisplay : The trace as a picture.
@@ -86,6 +92,12 @@ def trace_verdict(trace: np.ndarray) -> TraceVerdict:
     >>> trace_verdict(est.trace_).verdict
     'too large'
     """
+    names: Any = getattr(getattr(trace, "dtype", None), "names", None)
+    if "direction" not in (names or getattr(trace, "columns", ())):
+        raise TypeError(
+            f"trace is a {type(trace).__name__}, not the trace of inverse gradient: "
+            "pass est.trace_ of a fitted InverseGradientRecommender."
+        )
     if not len(trace):
         text = (
             "No unlabeled step was taken. The usual cause is max_epochs=0, or no "

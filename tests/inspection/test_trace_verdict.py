@@ -72,6 +72,14 @@ def test_no_steps():
 
 
 @pytest.mark.parametrize(
+    "other", [InverseGradientRecommender(), [{"epoch": 1}], [], np.zeros(3)]
+)
+def test_what_is_no_trace_is_refused(other):
+    with pytest.raises(TypeError, match=r"not the trace.*est\.trace_"):
+        trace_verdict(other)
+
+
+@pytest.mark.parametrize(
     ("alpha", "verdict"), [(1e-9, "too small"), (0.3, "balanced"), (1e3, "too large")]
 )
 def test_real_traces(alpha, verdict, data):
