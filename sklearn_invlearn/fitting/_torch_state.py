@@ -14,11 +14,17 @@ def resolve_device(device: str | torch.device) -> torch.device:
     Raises
     ------
     ValueError
-        If CUDA is asked for and not available.
+        If CUDA is asked for and not available, or `device` is none that torch knows.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    resolved = torch.device(device)
+    try:
+        resolved = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"device={device!r} is no device of torch {torch.__version__}. Use 'auto', "
+            "'cpu', 'cuda' or 'cuda:0'."
+        ) from error
     if resolved.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(
             f"device={str(device)!r} was asked for, but torch {torch.__version__} "
