@@ -110,6 +110,10 @@ class CollidingRecommender(
     Users that `fit` has not seen are scored as the recommender scores them. Finding
     the neighbours takes time of the order of mixed users times users.
 
+    There is no `recommend`, `explain`, `partial_fit` or `save` here: those of
+    `recommender_` know nothing of the mixing, and after an update of it the neighbours
+    are stale, so fit anew. Pickle and joblib keep the whole.
+
     References
     ----------
     .. [1] Wang et al., "Learning Robust Recommender from Noisy Implicit Feedback",
