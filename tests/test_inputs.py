@@ -39,7 +39,7 @@ def changed(y, value, dtype=float):
             "type of y is unknown|y contains NaN|unknown",
         ),
         (lambda y: changed(y, 2), "Only binary.* multiclass.*rating >= 4"),
-        (lambda y: changed(y, 0.5), "Unknown label type: continuous"),
+        (lambda y: changed(y, 0.5), "Unknown label type: continuous.*rating >= 4"),
         (lambda y: np.ones(len(y)), r"needs labelled pairs of two classes.*\[1\.0\]"),
         (lambda y: np.column_stack([y, y]), "y should be a 1d array"),
         (lambda y: y[:-1], "inconsistent numbers of samples"),

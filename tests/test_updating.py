@@ -1,6 +1,7 @@
 """partial_fit and warm_start: what changes, what stays, and what is refused."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_array_equal
@@ -419,6 +420,19 @@ def test_a_warm_fit_that_fails_leaves_the_old_model(data):
     with pytest.raises(ValueError, match="not the same as on the last call"):
         est.fit(NEW, ["a", "b"] * 3)
     assert est.n_iter_ == n_epochs
+
+
+def test_a_warm_fit_with_other_columns_is_refused(data):
+    X = pd.DataFrame(data.X, columns=["viewer", "film"])
+    est = make(warm_start=True).fit(X, data.y)
+    n_users = len(est.user_ids_)
+    for other in (X[["film", "viewer"]], X.rename(columns={"film": "song"})):
+        with pytest.raises(ValueError, match="feature names should match"):
+            est.fit(other, data.y)
+    assert est.feature_names_in_.tolist() == ["viewer", "film"]
+    assert len(est.user_ids_) == n_users
+    est.set_params(warm_start=False).fit(X[["film", "viewer"]], data.y)
+    assert est.feature_names_in_.tolist() == ["film", "viewer"]
 
 
 # ---- which tensors are tables ------------------

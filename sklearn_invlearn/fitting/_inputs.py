@@ -72,16 +72,17 @@ def check_fit_inputs(
     y_extra: Any,
     *,
     positives_suffice: bool,
+    goes_on: bool = False,
 ) -> FitInputs:
     """Check the arguments of ``fit`` and note names and number of the columns.
 
     `positives_suffice` says whether `y` may be all ones, for procedures that sample
-    their negatives.
+    their negatives; `goes_on` whether the columns must be those of the last fit.
     """
     classes, labelled = check_labelled(
         X, y, sample_weight, type(estimator).__name__, positives_suffice
     )
-    validate_data(estimator, X, skip_check_array=True)
+    validate_data(estimator, X, reset=not goes_on, skip_check_array=True)
     if estimator.n_features_in_ > 2:
         warnings.warn(
             f"X has {estimator.n_features_in_} columns; the first is read as the user "
@@ -156,6 +157,11 @@ def check_labels(y: Any, estimator_name: str) -> tuple[np.ndarray, np.ndarray]:
     y = column_or_1d(y, warn=True)
     if y.dtype.kind in "fc":
         check_array(y, ensure_2d=False, input_name="y")
+    if y.dtype.kind == "f" and type_of_target(y, input_name="y") == "continuous":
+        raise ValueError(
+            "Unknown label type: continuous. Recommenders learn from labels of two "
+            "classes. For ratings or watch times, pass for example `y=(rating >= 4)`."
+        )
     check_classification_targets(y)
     if type_of_target(y, input_name="y", raise_unknown=True) != "binary":
         raise ValueError(

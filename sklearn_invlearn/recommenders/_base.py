@@ -207,7 +207,13 @@ one, default=None
         _inputs.check_use_of_extra(self, X_extra)
         tables = (X_unlab, X_val, y_val, X_extra, y_extra)
         inputs = _inputs.check_fit_inputs(
-            self, X, y, sample_weight, *tables, positives_suffice=self._n_negatives > 0
+            self,
+            X,
+            y,
+            sample_weight,
+            *tables,
+            positives_suffice=self._n_negatives > 0,
+            goes_on=before is not None,
         )
         if before is not None:
             require_same_classes(self, inputs.classes)
