@@ -115,12 +115,6 @@ def published_jobs(data: Data, backbones: list[str], seeds: list[int]) -> Iterat
     """Every method with the settings of the paper; the public code and its repair."""
     for backbone in backbones:
         for seed in seeds:
-            for method in METHODS:
-                model = method.make(backbone, seed, **NO_BIASES, **PUBLISHED)
-                yield (
-                    f"published/{method.name}/{backbone}/{seed}",
-                    lambda model=model: fit_and_score(model, data),
-                )
             for name, switches in (
                 ("IG, public code", {}),
                 ("IG, public code, zero_grad", {"zero_grad": True}),
@@ -129,6 +123,12 @@ def published_jobs(data: Data, backbones: list[str], seeds: list[int]) -> Iterat
                 model = public_code(backbone, seed, **switches)
                 yield (
                     f"published/{name}/{backbone}/{seed}",
+                    lambda model=model: fit_and_score(model, data),
+                )
+            for method in METHODS:
+                model = method.make(backbone, seed, **NO_BIASES, **PUBLISHED)
+                yield (
+                    f"published/{method.name}/{backbone}/{seed}",
                     lambda model=model: fit_and_score(model, data),
                 )
 
@@ -196,11 +196,13 @@ def best_trial(trials: Trials, method: str, backbone: str, n_trials: int) -> int
 
 def block(trials: Trials, data: Data, kind: str, backbone: str) -> str:
     """One table: a row for each method of a kind, over its seeds."""
-    names = dict.fromkeys(
+    order = [method.name for method in METHODS]
+    names = {
         key.split("/")[1]
         for key in trials.done
         if key.startswith(f"{kind}/") and key.split("/")[2] == backbone
-    )
+    }
+    names = sorted(names, key=lambda n: (order.index(n) if n in order else 99, n))
     rows = []
     for name in names:
         keys = [k for k in trials.done if k.startswith(f"{kind}/{name}/{backbone}/")]
