@@ -42,16 +42,18 @@ def take_column(X: Any, column: int | str) -> NDArray[Any]:
         else:
             values = [row[column] for row in X]
     except (IndexError, KeyError) as error:
-        raise ValueError(
-            f"{name} does not exist: {error}. X must have a column with the user of "
-            "every row, and one with the item."
-        ) from error
+        raise ValueError(f"{name} does not exist; X has {_columns_of(X)}.") from error
     except Exception as error:
         # Polars has its own exception, which cannot be named without the import.
         if type(error).__name__ != "ColumnNotFoundError":
             raise
         raise ValueError(f"{name} does not exist: {error}.") from error
     return as_column(values, name)
+
+
+def _columns_of(X: Any) -> str:
+    names = getattr(X, "column_names", getattr(X, "columns", None))
+    return f"{number_of_columns(X)} columns" if names is None else f"{list(names)}"
 
 
 def number_of_columns(X: Any) -> int:

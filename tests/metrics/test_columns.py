@@ -62,9 +62,18 @@ def test_arrays_and_lists_keep_ids(X):
     assert number_of_columns(X) == 2
 
 
+def test_missing_columns_are_told_which_there_are():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"viewer": [1], "film": [2]})
+    with pytest.raises(ValueError, match=r"X has \['viewer', 'film'\]\.$"):
+        take_column(frame, "time")
+    with pytest.raises(ValueError, match=r"X has 2 columns\.$"):
+        take_column([[1, 2]], 7)
+
+
 def test_missing_columns_raise():
     for X in (*frames(), np.ones((2, 3)), [[1, 2, 3]]):
-        with pytest.raises(ValueError, match="Column 7 of X does not exist"):
+        with pytest.raises(ValueError, match="Column 7 of X does not exist; X has"):
             take_column(X, 7)
     for frame in frames():
         with pytest.raises(ValueError, match="Column 'users' of X does not exist"):
