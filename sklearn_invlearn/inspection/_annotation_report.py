@@ -163,7 +163,7 @@ def annotation_report(
     Warns
     -----
     UserWarning
-        If the annotations drift.
+        If the annotations drift, or `fit` has seen none of the users and items.
 
     See Also
     --------
@@ -207,8 +207,27 @@ def annotation_report(
         by_item=by_item,
         count=count,
     )
-    _warn_of_drift(report, max_drift)
+    if _nobody_known(estimator, X):
+        warnings.warn(
+            "No pair has a user or an item that `fit` has seen, so all of them got the "
+            "score of the average pair, and the report says nothing. The usual cause "
+            "is ids of another type, such as '7' and 7, or encoded on one side only.",
+            UserWarning,
+            stacklevel=3,
+        )
+    else:
+        _warn_of_drift(report, max_drift)
     return report
+
+
+def _nobody_known(estimator: Any, X: Any) -> bool:
+    known = (estimator.user_ids_, estimator.item_ids_)
+    for column, ids in zip(id_columns(X), known):
+        index = IdIndex()
+        index.extend(ids)
+        if index.lookup(column).any():
+            return False
+    return True
 
 
 LabelCounts = tuple[IdIndex, np.ndarray]

@@ -68,6 +68,16 @@ def test_unknown_ids_have_no_labels(est, data):
     assert table["fewest"][0] == 0
 
 
+def test_a_pool_of_strangers_is_warned_of(est, data):
+    pool = np.char.add("new", data.X_unlab.astype(str))
+    with pytest.warns(UserWarning, match="score of the average pair") as seen:
+        annotation_report(est, pool)
+    assert [w.filename for w in seen] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report_of(est, [*pool.tolist(), ["new", data.X[0, 1]]])
+
+
 def test_drift_is_warned_of(est, data):
     sure_ones = data.X_unlab[est.predict_proba(data.X_unlab)[:, 1] > 0.7]
     with pytest.warns(UserWarning, match="annotations drift from the labels") as seen:
