@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import warnings
 from importlib import import_module
@@ -178,6 +179,13 @@ def _unfitted(
         raise ValueError(
             f"{path} does not hold the parameters {listed}: objects and classes of "
             f"your own are not written to files. Pass them: load(path, {example})."
+        )
+    known = inspect.signature(cls).parameters
+    unknown = sorted(params.keys() - known.keys())
+    if unknown:
+        raise ValueError(
+            f"load was given {unknown}, which are no parameters of {cls.__name__}. "
+            f"It has {sorted(known)}."
         )
     params = document["params"] | params
     if "device" in params:
