@@ -94,3 +94,16 @@ def test_own_procedure(data):
 def test_what_is_not_a_backbone_is_refused(backbone, error, message, data):
     with pytest.raises(error, match=message):
         CrossEntropyRecommender(backbone=backbone).fit(data.X, data.y)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "params", "message"),
+    [
+        ("gmf", {"depth": 3}, r"GMF cannot be built: .*'depth'.*here \['depth'\]"),
+        (torch.nn.Linear, None, r"Linear cannot be built: .*takes .*in_features"),
+    ],
+)
+def test_a_backbone_that_cannot_be_built_says_why(data, backbone, params, message):
+    est = CrossEntropyRecommender(backbone=backbone, backbone_params=params)
+    with pytest.raises(TypeError, match=message):
+        est.fit(data.X, data.y)

@@ -340,6 +340,11 @@ def test_a_damaged_document_is_refused(data, path):
 # ---- writing -----------------------------------------------------------------------
 
 
+def test_a_missing_folder_is_named(data, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere to write a\.st"):
+        fitted(data).save(tmp_path / "nowhere" / "a.st")
+
+
 def test_a_write_that_fails_leaves_the_old_file(data, path, monkeypatch):
     fitted(data).save(path)
     before = path.read_bytes()

@@ -170,6 +170,10 @@ def replaced(path: Path) -> Iterator[Path]:
 
     A full disk or a crash leaves the old file as it was.
     """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {path.parent} to write {path.name} to; make it first."
+        )
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.unfinished")
     try:
         yield unfinished

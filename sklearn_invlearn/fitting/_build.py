@@ -113,7 +113,16 @@ def blank_module(
     named = signature(cls).parameters
     given = {"history": torch.empty((2, 0), dtype=torch.int64), **shared}
     optional = {name: value for name, value in given.items() if name in named}
-    return cls(**optional | params | sizes)
+    arguments = optional | params | sizes
+    try:
+        signature(cls).bind(**arguments)
+    except TypeError as error:
+        raise TypeError(
+            f"The backbone {cls.__name__} cannot be built: {error}. It is called with "
+            f"n_users, n_items and backbone_params, here {sorted(params)}, and takes "
+            f"{sorted(named)}. See the design page for what a backbone is."
+        ) from error
+    return cls(**arguments)
 
 
 def module_settings(module: Any) -> dict[str, Any] | None:
