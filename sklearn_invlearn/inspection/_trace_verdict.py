@@ -58,7 +58,8 @@ def trace_verdict(trace: np.ndarray) -> TraceVerdict:
     Parameters
     ----------
     trace : structured ndarray of shape (n_steps,)
-        ``trace_`` of a fitted `InverseGradientRecommender`.
+        ``trace_`` of a fitted `InverseGradientRecommender`. Rows of epoch 0, the gate
+        of a backbone that comes fitted, are left out: they have no α.
 
     Returns
     -------
@@ -98,6 +99,8 @@ def trace_verdict(trace: np.ndarray) -> TraceVerdict:
             f"trace is a {type(trace).__name__}, not the trace of inverse gradient: "
             "pass est.trace_ of a fitted InverseGradientRecommender."
         )
+    if "epoch" in (names or getattr(trace, "columns", ())):
+        trace = trace[trace["epoch"] > 0]  # epoch 0 is a gate, which has no α
     if not len(trace):
         text = (
             "No unlabeled step was taken. The usual cause is max_epochs=0, or no "

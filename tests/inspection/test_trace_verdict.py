@@ -88,3 +88,11 @@ def test_real_traces(alpha, verdict, data):
         n_unlabeled_steps=4, random_state=0,
     ).fit(data.X, data.y, X_unlab=(data.X_unlab,))  # fmt: skip
     assert trace_verdict(est.trace_).verdict == verdict
+
+
+def test_the_gate_is_no_step():
+    gate = trace_of(OVER, repeat=3)
+    gate["epoch"] = 0
+    both = np.concatenate([gate, trace_of(GOOD)])
+    assert trace_verdict(both) == trace_verdict(trace_of(GOOD))
+    assert trace_verdict(gate).verdict == "no steps"
