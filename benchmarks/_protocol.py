@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,6 +23,7 @@ from sklearn_invlearn.metrics import gauc_score, ndcg_score
 
 SPLIT_SEED = 12345
 THRESHOLD = 3
+_FILES = {"--ratings", "--data", "--output", "--results", "--write"}
 
 METRICS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], float]] = {
     "AUC": lambda y, proba, users: float(roc_auc_score(y, proba)),
@@ -86,7 +88,7 @@ def provenance(script: str, ratings: str) -> str:
     # Names of files only: folders say nothing to other readers.
     command = (
         f"OMP_NUM_THREADS=1 python benchmarks/{Path(script).name} "
-        f"--ratings {Path(ratings).name}"
+        f"--ratings {Path(ratings).name}{_options()}"
     )
     architecture = platform.machine().replace("_", "-")
     packages = ("numpy", "scipy", "scikit-learn", "torch", "skorch")
@@ -97,6 +99,17 @@ def provenance(script: str, ratings: str) -> str:
 **Machine.** {os.cpu_count()}-core {architecture} CPU, one thread ({platform.system()}).
 Python {platform.python_version()}, {versions}.
 """
+
+
+def _options() -> str:
+    """Options of this run, but for files: what else decides the numbers."""
+    words, kept = iter(sys.argv[1:]), [""]
+    for word in words:
+        if word in _FILES:
+            next(words, None)
+        else:
+            kept.append(f'"{word}"' if " " in word else word)
+    return " ".join(kept)
 
 
 def _current_commit() -> str:

@@ -151,7 +151,7 @@ teacher and learned flip rates do worse than the plain student; at 20 % all are 
 **If you know that labels are bad,** compare `InverseDualLossRecommender()` with
 `CrossEntropyRecommender()` on a few hundred labels that you trust.
 
-"""  # noqa: E501
+"""  # noqa: E501 - rows of a Markdown table
 
 PROTOCOL = """\
 **Protocol.** Label = rating ≥ 3. Labelled rows are a share of all 600,125 training

@@ -159,7 +159,7 @@ def by_recommender(
             exclude_seen=shown if len(shown) else True,
             candidates=items,
         )
-        ranked.append(np.where(ids == None, -1, ids).astype(int))  # noqa: E711
+        ranked.append(np.where(ids == None, -1, ids).astype(int))  # noqa: E711 - by element
     return measured(np.concatenate(ranked), users, relevant)
 
 

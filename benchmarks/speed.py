@@ -9,7 +9,6 @@ some sections, and `--scale` makes the large ones smaller.
 from __future__ import annotations
 
 import argparse
-import warnings
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -89,7 +88,6 @@ def main() -> None:
     parser.add_argument("--write", type=Path, default=None)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    warnings.simplefilter("ignore")
     rows = []
     for name, measure in sections(args).items():
         if args.only and name not in args.only:

@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ class Case:
                 continue  # the same gate as that of IG
             yield self.timed(method, lambda e=estimator: self.fitted(e), reference)
         for method, teach, with_pool in self.students():
-            student = lambda t=teach, p=with_pool: self.taught(base, t, p)  # noqa: E731
+            student = partial(self.taught, base, teach, with_pool)
             yield self.timed(method, student, reference)
         if self.name in NOISY and self.fraction == FEW:
             models = deep()

@@ -92,7 +92,8 @@ def read(path: str | os.PathLike) -> Content:
         with safe_open(path, framework="pt", device="cpu") as file:
             header = file.metadata() or {}
             _check_header(path, header)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = file.keys()  # an open file is no mapping: it cannot be iterated
+            tensors = {name: file.get_tensor(name) for name in names}
     except SafetensorError as error:
         raise ValueError(
             f"{path} is not a file that `save` has written, or not all of it: {error}."

@@ -131,6 +131,7 @@ class OnnxMixin:
         """
         check_is_fitted(self, "net_")
         try:
+            # torch imports them when it exports, with a message that says less.
             import onnx  # noqa: F401
             import onnxscript  # noqa: F401
         except ImportError as error:

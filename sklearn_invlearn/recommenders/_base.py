@@ -250,7 +250,7 @@ one, default=None
             self._remember_for_updates(data, seeds["updates"], sample_weight)
             try:
                 self._run(module, pairs, data, seeds, callbacks)
-            except Exception:
+            except Exception:  # after a Ctrl-C the weights so far stay
                 self.__dict__.update(before or {})
                 raise
         return self
