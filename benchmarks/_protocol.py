@@ -94,7 +94,7 @@ def provenance(script: str, ratings: str) -> str:
     packages = ("numpy", "scipy", "scikit-learn", "torch", "skorch")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     return f"""\
-**Command.** `{command}`, at commit {_current_commit()}.
+**Command.** `{command}`, at commit {current_commit()}.
 
 **Machine.** {os.cpu_count()}-core {architecture} CPU, one thread ({platform.system()}).
 Python {platform.python_version()}, {versions}.
@@ -112,7 +112,7 @@ def _options() -> str:
     return " ".join(kept)
 
 
-def _current_commit() -> str:
+def current_commit() -> str:
     """Return the short hash of the commit, and whether the package differs from it."""
     here = Path(__file__).resolve().parent.parent
 
