@@ -59,8 +59,8 @@ class Budget:
 
 BUDGETS = {
     "gmf": Budget(6, (5, 10, 20), 3, 5_000),
-    "cdae": Budget(6, (2, 5, 10), 3, 5_000),
-    "neumf": Budget(4, (1, 2, 5), 2, 2_000),
+    "cdae": Budget(4, (2, 5, 10), 3, 5_000),
+    "neumf": Budget(3, (1, 2, 5), 2, 2_000),
 }
 
 
