@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from _protocol import current_commit
 from sklearn.model_selection import ParameterSampler
 
 from sklearn_invlearn import (
@@ -19,6 +20,7 @@ from sklearn_invlearn import (
     TruncatedLossRecommender,
 )
 
+COMMIT = current_commit()  # of the code that runs, whatever is committed meanwhile
 BLOCK_USERS = 2_048
 SEARCH_SEED = 0
 N_RESAMPLES = 2_000

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from _adt import (
+    COMMIT,
     METHODS,
     SEARCH_SEED,
     Method,
@@ -35,7 +36,7 @@ from _adt import (
     recommended,
     with_spread,
 )
-from _protocol import current_commit, provenance
+from _protocol import provenance
 from _public_adt import LOGGED, Logged, all_scores, trained
 from _trials import Trials, with_bar, write_page
 from tabulate import tabulate
@@ -131,7 +132,7 @@ def fitted(
     start = time.perf_counter()
     est = method.make(backbone, seed, **params)
     est.fit(clicks.train, np.ones(len(clicks.train), dtype=int))
-    return est, {"seconds": time.perf_counter() - start, "commit": current_commit()}
+    return est, {"seconds": time.perf_counter() - start, "commit": COMMIT}
 
 
 def choose(
@@ -175,7 +176,7 @@ def as_public_code(logged: Logged, clicks: Clicks) -> dict[str, Any]:
         "values": values,
         "step": step,
         "seconds": seconds,
-        "commit": current_commit(),
+        "commit": COMMIT,
     }
 
 
