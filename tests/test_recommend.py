@@ -111,10 +111,10 @@ def test_unknown_candidates_tie_and_keep_their_order(est):
 
 
 def test_cold_users_get_one_ranking(est):
-    ids, scores = est.recommend([UNKNOWN, "new", ("a", 1)], 5)
+    ids, scores = est.recommend([UNKNOWN, "new", ("a", 1)], 5)  # one kind is known
     assert (ids == ids[0]).all()
     assert (scores == scores[0]).all()
-    alone, _ = est.recommend(("a", 1), 5)
+    alone, _ = est.recommend(UNKNOWN, 5)
     assert alone.tolist() == ids[0].tolist()
 
 

@@ -146,13 +146,13 @@ def test_one_step_is_the_step_of_adam_on_the_touched_rows(data):
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_a_newcomer_starts_near_the_average_and_learns(backbone, data):
     est = fitted(data, backbone=backbone)
-    unknown = est.decision_function([["eve", item] for item in range(40)])
-    est.partial_fit([["eve", 3]], [1], n_epochs=1)
-    once = est.decision_function([["eve", item] for item in range(40)])
+    unknown = est.decision_function([[999, item] for item in range(40)])
+    est.partial_fit([[999, 3]], [1], n_epochs=1)
+    once = est.decision_function([[999, item] for item in range(40)])
     np.testing.assert_allclose(once, unknown, atol=1.0)
-    start = est.decision_function([["eve", 3]])
-    est.partial_fit([["eve", 3]], [1], n_epochs=30)
-    assert est.decision_function([["eve", 3]]) > start + 0.1
+    start = est.decision_function([[999, 3]])
+    est.partial_fit([[999, 3]], [1], n_epochs=30)
+    assert est.decision_function([[999, 3]]) > start + 0.1
 
 
 def test_updates_help_on_rows_to_come(data):
@@ -235,7 +235,7 @@ def test_an_update_is_reproducible_and_leaves_the_generators_alone(method, data)
 def test_updates_differ_in_what_they_draw(data):
     est = fitted(data, "sampled", gamma=1e-6)
     tables = []
-    for name in ("one", "two"):
+    for name in (998, 999):
         est.partial_fit([[name, 3]], [1])
         tables.append(est.net_.module_.user_factors.weight[-1].detach().numpy())
     assert np.abs(tables[0] - tables[1]).max() > 1e-3

@@ -15,7 +15,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ..fitting._inputs import check_labels, check_pairs, check_pairs_like_fit
+from ..fitting._inputs import check_labels, check_pairs, check_pairs_to_score
 from ..ids._encoding import PairEncoder
 
 
@@ -71,7 +71,7 @@ class PairClassifier(ClassifierMixin, BaseEstimator):
             Above 0 for the positive class ``classes_[1]``.
         """
         check_is_fitted(self, "_encoder")
-        return self._logit(self._encoder.lookup(check_pairs_like_fit(self, X)))
+        return self._logit(self._encoder.lookup(check_pairs_to_score(self, X)))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of both classes for every pair.

@@ -23,7 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from .. import __version__
-from ..fitting._inputs import check_pairs_like_fit
+from ..fitting._inputs import check_pairs_to_score
 from ..fitting._torch_state import torch_threads
 from ..ids._encoding import PairEncoder
 from ..scoring._top_n import Side, is_product, side_of
@@ -58,7 +58,7 @@ class OnnxMixin:
         Raises
         ------
         ValueError
-            For missing ids.
+            For missing ids, and for ids of another type than in `fit`.
 
         See Also
         --------
@@ -74,7 +74,7 @@ class OnnxMixin:
                [0, 1]])
         """
         check_is_fitted(self, "net_")
-        return self._encoder.lookup(check_pairs_like_fit(self, X)).T
+        return self._encoder.lookup(check_pairs_to_score(self, X)).T
 
     def export_onnx(self, path: str | os.PathLike) -> None:
         """Write the scorer as an ONNX model, for runtimes without Python.

@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
 
 from ..ids._columns import id_columns
 from ..ids._encoding import UNKNOWN, PairEncoder
+from ._id_kinds import check_id_kinds
 
 # Below this share of known ids, a pool and the labelled pairs hardly describe
 # the same users and items.
@@ -124,8 +125,15 @@ def check_pairs(X: Any, *, name: str = "X") -> list[np.ndarray]:
     return _require_pairs(id_columns(X, name=name), X, name)
 
 
+def check_pairs_to_score(estimator: Any, X: Any) -> list[np.ndarray]:
+    """Check pairs to score, columns and kinds of ids against those of `fit`."""
+    columns = check_pairs_like_fit(estimator, X)
+    check_id_kinds(estimator._encoder, columns, "X")
+    return columns
+
+
 def check_pairs_like_fit(estimator: Any, X: Any) -> list[np.ndarray]:
-    """Check pairs to score, names and number of columns against those of `fit`."""
+    """Check pairs, names and number of columns against those of `fit`."""
     columns = id_columns(X)
     validate_data(estimator, X, reset=False, skip_check_array=True)
     return _require_pairs(columns, X, "X")

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-# Neighbouring integers above this are the same float64.
-_LARGEST_EXACT_FLOAT = 2**53
+# Neighbouring integers above this are the same float, by bytes.
+_LARGEST_EXACT_FLOAT = {2: 2**11, 4: 2**24, 8: 2**53}
 
 
 def id_columns(X: Any, *, name: str = "X") -> list[np.ndarray]:
@@ -40,7 +40,7 @@ def id_columns(X: Any, *, name: str = "X") -> list[np.ndarray]:
         For sparse tables and lazy frames.
     ValueError
         If `X` is not two-dimensional, complex, ragged, or has missing, infinite
-        or inexact (float beyond 2**53) ids.
+        or inexact (float64 beyond 2**53, float32 beyond 2**24) ids.
     """
     if sparse.issparse(X):
         raise TypeError(
@@ -204,9 +204,11 @@ def _checked(column: np.ndarray, name: str, position: int) -> np.ndarray:
                 f"{position} are NaN or inf, the first in row {int(bad.argmax())}. "
                 "Drop these rows, or give missing users and items an id of their own."
             )
-        if (np.abs(column) > _LARGEST_EXACT_FLOAT).any():
+        largest = _LARGEST_EXACT_FLOAT.get(column.dtype.itemsize, 2**53)
+        if (np.abs(column) > largest).any():
             raise ValueError(
-                f"Column {position} of {name} holds float ids beyond 2**53, where "
+                f"Column {position} of {name} holds ids of dtype {column.dtype} beyond "
+                f"2**{largest.bit_length() - 1}, where "
                 "different integers become the same float. Pass the ids as integers "
                 "or strings; a table with an integer and a float column keeps both "
                 "exact as a DataFrame or as a list of rows."

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ._kinds import WHOLE, kinds_of
+
 UNKNOWN = 0
 
 _LONGEST_TABLE = 4  # entries per id
@@ -31,6 +33,7 @@ class IdIndex:
     """
 
     _dtype: np.dtype | None = None  # of the integers as they came
+    _kinds: tuple[int, set[str]] = (0, set())  # of so many ids, see `kinds`
 
     def __init__(self) -> None:
         self._integers: np.ndarray | None = np.empty(0, dtype=np.int64)
@@ -61,6 +64,15 @@ class IdIndex:
     def exact_ids(self) -> np.ndarray | list[Any]:
         """Ids in order of their codes: numbers (len(self),), or a list as they came."""
         return list(self._codes) if self._integers is None else self.ids
+
+    @property
+    def kinds(self) -> set[str]:
+        """Kinds of the ids, see `kinds_of`."""
+        if self._integers is not None:
+            return {WHOLE} if len(self) else set()
+        if self._kinds[0] != len(self):  # once for many questions
+            self._kinds = len(self), kinds_of(self._codes)
+        return self._kinds[1]
 
     @classmethod
     def from_exact_ids(cls, ids: np.ndarray | list[Any]) -> IdIndex:
@@ -100,7 +112,7 @@ class IdIndex:
             if integers is not None:
                 return self._find_integers(integers)
         get = self._dictionary().get
-        values = _as_objects(column)
+        values = as_objects(column)
         try:
             codes = np.fromiter(
                 (get(v, UNKNOWN) for v in values), np.int64, count=len(values)
@@ -109,6 +121,17 @@ class IdIndex:
             raise _unhashable(name, error) from error
         _refuse_missing({values[row] for row in np.flatnonzero(codes == 0)}, name)
         return codes
+
+    def __contains__(self, value: Any) -> bool:
+        """Whether an id, a hashable one, is known."""
+        if self._integers is None:
+            return value in self._codes
+        if not isinstance(value, _NUMBERS) or not math.isfinite(value):
+            return False
+        whole: Any = math.floor(value)
+        if value != whole or abs(whole) > np.iinfo(np.int64).max:
+            return False
+        return bool(self._find_integers(np.array([whole]))[0] != UNKNOWN)
 
     def _index_integers(self) -> None:
         """Prepare what finds integers: a table of codes, or ids in sorted order."""
@@ -149,7 +172,7 @@ class IdIndex:
 
     def _extend_dictionary(self, column: np.ndarray, name: str) -> np.ndarray:
         codes = self._codes
-        values = _as_objects(column)
+        values = as_objects(column)
         n_before = len(codes)
         try:
             coded = [codes.setdefault(v, len(codes) + 1) for v in values]
@@ -231,7 +254,8 @@ def _as_integers(column: np.ndarray) -> np.ndarray | None:
     return None
 
 
-def _as_objects(column: np.ndarray) -> list[Any]:
+def as_objects(column: np.ndarray) -> list[Any]:
+    """Ids of a column (n,) as Python objects."""
     # tolist() turns nanosecond datetimes into plain integers; list() keeps them.
     return list(column) if column.dtype.kind in "mM" else column.tolist()
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
-from ..fitting._inputs import check_pairs_like_fit, refuse_unknown
+from ..fitting._inputs import check_pairs_to_score, refuse_unknown
 from ..fitting._progress import block_bar
 from ..fitting._torch_state import torch_threads
 from ..ids._encoding import UNKNOWN, PairEncoder
@@ -44,10 +44,17 @@ class PredictionMixin:
         Raises
         ------
         ValueError
-            For missing ids; for unknown ids if ``handle_unknown="error"``.
+            For missing ids; for unknown ids if ``handle_unknown="error"``; if all
+            users (or items) are unknown because they have another type than in `fit`,
+            such as ``"7"`` for 7.
+
+        Warns
+        -----
+        UserWarning
+            If all users (or items) are unknown and of another type than in `fit`.
         """
         check_is_fitted(self, "net_")
-        columns = check_pairs_like_fit(self, X)
+        columns = check_pairs_to_score(self, X)
         if self.handle_unknown == "error":
             for what, column, codes in zip(
                 ("user", "item"), columns, self._encoder.lookup(columns)

@@ -11,6 +11,7 @@ from scipy.special import expit
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
+from ..fitting._id_kinds import check_id_kind, check_id_kinds
 from ..fitting._inputs import check_pairs, refuse_unknown
 from ..fitting._torch_state import torch_threads
 from ..ids._columns import id_column
@@ -72,7 +73,7 @@ class RankingMixin:
         ------
         ValueError
             For missing ids, no or repeated candidates, ``n_items < 1``; for unknown ids
-            if ``handle_unknown="error"``.
+            if ``handle_unknown="error"``; for ids of another type than in `fit`.
 
         Examples
         --------
@@ -89,6 +90,7 @@ class RankingMixin:
         check_is_fitted(self, "net_")
         check_scalar(n_items, "n_items", Integral, min_val=1)
         users, single = _as_column(users, "users")
+        check_id_kind(self._encoder.users, users, "The ids of users", "users")
         user_codes = self._encoder.users.lookup(users, name="users")
         index, items, item_codes = self._candidates(candidates)
         if self.handle_unknown == "error":
@@ -101,6 +103,7 @@ class RankingMixin:
         if shown is not None:
             excluded = excluded_pairs(self._seen, user_codes, item_codes)
             if shown:
+                check_id_kinds(self._encoder, shown, "exclude_seen")
                 excluded = excluded + pairs_among(shown, users, index)
         with torch_threads(self.n_threads):
             best = best_items(
@@ -186,6 +189,7 @@ class RankingMixin:
         index = self._encoder.users if side == "user" else self._encoder.items
         other = self._encoder.items if side == "user" else self._encoder.users
         column, single = _as_column(asked, f"{side}s")
+        check_id_kind(index, column, f"The ids of {side}s", f"{side}s", warn=False)
         codes = index.lookup(column, name=f"{side}s")
         unknown = column[codes == 0]
         if len(unknown):
@@ -219,6 +223,7 @@ class RankingMixin:
                 f"candidates has {len(column) - len(index)} repeated ids, such as "
                 f"{twice!r}. Pass each item once: list(dict.fromkeys(candidates))."
             )
+        check_id_kind(known, column, "The ids of candidates", "candidates")
         return index, column, known.lookup(column, name="candidates")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
+from ..fitting._id_kinds import check_id_kind
 from ..ids._columns import id_column
 from ..ids._encoding import UNKNOWN, IdIndex, PairEncoder
 from ..training import Pairs
@@ -47,7 +48,9 @@ class SeenItemsMixin:
         """
         check_is_fitted(self, "net_")
         column = id_column(users, name="users")
-        return self._seen[self._encoder.users.lookup(column, name="users")]
+        index = self._encoder.users
+        check_id_kind(index, column, "The ids of users", "users")
+        return self._seen[index.lookup(column, name="users")]
 
 
 def incidence(pairs: Pairs, encoder: PairEncoder) -> sparse.csr_array:

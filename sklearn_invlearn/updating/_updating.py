@@ -155,9 +155,9 @@ default=None
         >>> est = CrossEntropyRecommender(backbone="gmf", random_state=0)
         >>> est = est.fit([[1, "a"], [1, "b"], [2, "a"], [2, "b"]], [0, 1, 1, 0])
         >>> before = est.predict_proba([[1, "a"]])
-        >>> est = est.partial_fit([["new", "c"]], [1], n_epochs=5)
+        >>> est = est.partial_fit([[3, "c"]], [1], n_epochs=5)
         >>> est.user_ids_, est.item_ids_
-        (array([1, 2, 'new'], dtype=object), array(['a', 'b', 'c'], dtype='<U1'))
+        (array([1, 2, 3]), array(['a', 'b', 'c'], dtype='<U1'))
         >>> bool((est.predict_proba([[1, "a"]]) == before).all())
         True
         """
