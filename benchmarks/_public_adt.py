@@ -30,7 +30,7 @@ MODULES = {"gmf": PublicGMF, "neumf": PublicNeuMF}
 BATCH = 1_024
 EPOCHS = 10
 EVALUATE_EVERY = 100
-PATIENCE = 10  # evaluations; the public code runs all epochs whatever happens
+PATIENCE = 4  # evaluations; the public code runs all epochs whatever happens
 
 
 @dataclass(frozen=True)

@@ -56,12 +56,13 @@ class Budget:
     epochs: tuple[int, ...]
     n_seeds: int
     n_choosing_users: int
+    n_reported_users: int | None = None  # None: all
 
 
 BUDGETS = {
     "gmf": Budget(6, (5, 10, 20), 3, 5_000),
-    "cdae": Budget(4, (2, 5, 10), 3, 5_000),
-    "neumf": Budget(3, (1, 2, 5), 2, 2_000),
+    "cdae": Budget(3, (1, 2, 5), 2, 5_000),
+    "neumf": Budget(3, (1, 2, 5), 2, 1_000, 3_000),
 }
 
 
@@ -96,13 +97,13 @@ def read_clicks(path: str) -> Clicks:
         return Clicks(train, valid, np.unique(test[file["test_clean"] == 1], axis=0))
 
 
-def choosing_rows(clicks: Clicks, n_users: int) -> np.ndarray:
-    """Validation clicks of a sample of users."""
-    users = np.unique(clicks.valid[:, 0])
+def of_some_users(pairs: np.ndarray, n_users: int | None) -> np.ndarray:
+    """Distinct pairs of a sample of users."""
+    users = np.unique(pairs[:, 0])
     rng = np.random.default_rng(SEARCH_SEED)
-    if len(users) > n_users:
+    if n_users is not None and len(users) > n_users:
         users = rng.choice(users, n_users, replace=False)
-    return np.unique(clicks.valid[np.isin(clicks.valid[:, 0], users)], axis=0)
+    return np.unique(pairs[np.isin(pairs[:, 0], users)], axis=0)
 
 
 def values_of(
@@ -147,7 +148,8 @@ def report(
     method: Method, backbone: str, clicks: Clicks, seed: int, params: dict
 ) -> dict[str, Any]:
     est, record = fitted(method, backbone, clicks, seed, params)
-    return {"values": values_of(est, clicks, clicks.test, clicks.masked), **record}
+    test = of_some_users(clicks.test, BUDGETS[backbone].n_reported_users)
+    return {"values": values_of(est, clicks, test, clicks.masked), **record}
 
 
 def popularity(clicks: Clicks) -> dict[str, Any]:
@@ -185,7 +187,7 @@ def run(trials: Trials, clicks: Clicks, backbones: list[str]) -> None:
     trials.run("popularity", lambda: popularity(clicks))
     for backbone in backbones:
         budget = BUDGETS[backbone]
-        relevant = choosing_rows(clicks, budget.n_choosing_users)
+        relevant = of_some_users(clicks.valid, budget.n_choosing_users)
         for method in METHODS:
             drawn = method.trials(budget.n_trials, budget.epochs)
             for params in with_bar(drawn, f"{backbone} {method.name}, trials"):
@@ -218,7 +220,9 @@ def chosen(trials: Trials, backbone: str, method: Method) -> dict[str, Any]:
 
 def table(trials: Trials, clicks: Clicks, backbone: str) -> str:
     """One row for each method, popularity, and the public code."""
-    per_seed = {"popularity": [trials.array("popularity", "values")]}
+    reported = is_reported(clicks, backbone)
+    users = np.unique(clicks.test[:, 0])[reported]
+    per_seed = {"popularity": [trials.array("popularity", "values")[reported]]}
     for method in METHODS:
         per_seed[method.name] = [
             trials.array(report_key(backbone, method.name, seed), "values")
@@ -227,8 +231,9 @@ def table(trials: Trials, clicks: Clicks, backbone: str) -> str:
     for logged in LOGGED:
         if logged.backbone == backbone:
             name = f"{logged.name}, public code"
-            per_seed[name] = [trials.array(report_key(backbone, name, 0), "values")]
-    with_history = np.isin(np.unique(clicks.test[:, 0]), clicks.train[:, 0])
+            values = trials.array(report_key(backbone, name, 0), "values")
+            per_seed[name] = [values[reported]]
+    with_history = np.isin(users, clicks.train[:, 0])
     mean = {name: np.mean(values, axis=0) for name, values in per_seed.items()}
     rows = []
     for name, values in per_seed.items():
@@ -249,8 +254,15 @@ def _known(backbone: str, name: str) -> str:
     return "–" if figures is None else " / ".join(f"{f:.4f}" for f in figures)
 
 
+def is_reported(clicks: Clicks, backbone: str) -> np.ndarray:
+    """Mask of the users with test clicks: those whom the backbone is reported on."""
+    test = of_some_users(clicks.test, BUDGETS[backbone].n_reported_users)
+    return np.isin(np.unique(clicks.test[:, 0]), test[:, 0])
+
+
 def section(trials: Trials, clicks: Clicks, backbone: str) -> str:
     budget = BUDGETS[backbone]
+    reported = is_reported(clicks, backbone)
     choices = "\n".join(f"- {m.name}: {chosen(trials, backbone, m)}" for m in METHODS)
     reported = [
         (run, trials.done[report_key(backbone, f"{run.name}, public code", 0)]["step"])
@@ -268,7 +280,7 @@ def section(trials: Trials, clicks: Clicks, backbone: str) -> str:
 
 At most {budget.n_trials} trials per method (CE has only the number of epochs to choose,
 among {list(budget.epochs)}), judged on {budget.n_choosing_users:,} users with the first
-of {budget.n_seeds} seeds. Chosen:
+of {budget.n_seeds} seeds, and reported on {int(reported.sum()):,} users. Chosen:
 
 {choices}
 {stopped}
