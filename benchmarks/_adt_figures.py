@@ -67,7 +67,9 @@ def groups(
 
 
 def sensitivity(
-    scores: dict[tuple[str, str], dict[float, np.ndarray]], base: np.ndarray | None
+    scores: dict[tuple[str, str], dict[float, np.ndarray]],
+    metric: str,
+    base: np.ndarray | None = None,
 ) -> Any:
     """Figures 10 and 11: a panel for each (method, parameter).
 
@@ -75,7 +77,9 @@ def sensitivity(
     ----------
     scores : dict
         Of each panel, value of the parameter to the score of each user (n_users,).
-    base : ndarray of shape (n_users,) or None
+    metric : str
+        What the score is.
+    base : ndarray of shape (n_users,), default=None
         Scores of what is compared with: a dotted line.
     """
     figure, axes = panels(len(scores), sharey=True)
@@ -89,4 +93,5 @@ def sensitivity(
         if base is not None:
             ax.axhline(base.mean(), color="black", linestyle=":")
         ax.set_title(name)
+    axes[0].set_ylabel(metric)
     return figure

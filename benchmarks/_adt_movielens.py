@@ -108,15 +108,20 @@ class KeepStates(Callback):
 
 def fitted(
     method: Method, data: Data, seed: int, params: dict, **extra: Any
-) -> tuple[Any, KeepStates]:
-    """Fit on all clicks ("clean": on the true ones), for the last of EPOCHS."""
+) -> tuple[Any, dict[int, dict]]:
+    """Fit on all clicks ("clean": on the true ones); return the weights by epoch.
+
+    They are those after each of EPOCHS, or the last ones of a fit that is finetuned.
+    """
     kept = KeepStates(EPOCHS)
     settings = {"gamma": GAMMA, "max_epochs": EPOCHS[-1], **params}
-    settings["callbacks"] = [kept, RecordRows()]
+    settings["callbacks"] = [kept] if extra else [kept, RecordRows()]
     clicks = data.train[~data.is_false] if "clean" in method.name else data.train
     est = method.make("gmf", seed, **settings)
     est.fit(clicks, np.ones(len(clicks), dtype=int), **extra)
-    return est, kept
+    if method.params.get("extra_feedback") == "finetune":
+        return est, {settings["max_epochs"]: est.net_.module_.state_dict()}
+    return est, kept.states_
 
 
 def judged(est: Any, data: Data) -> tuple[np.ndarray, np.ndarray]:
@@ -135,20 +140,19 @@ def trial(
 ) -> dict[str, Any]:
     """Fit, and judge after every kept epoch: arrays (n_epochs, n_users, n_columns)."""
     start = time.perf_counter()
-    est, kept = fitted(method, data, seed, params, **extra)
+    est, states = fitted(method, data, seed, params, **extra)
     both = []
-    for state in kept.states_.values():
+    for state in states.values():
         est.net_.module_.load_state_dict(state)
         both.append(judged(est, data))
     record = {
         "choose": np.stack([choose for choose, _ in both]),
         "report": np.stack([report for _, report in both]),
-        "epochs": list(kept.states_),
+        "epochs": list(states),
         "seconds": time.perf_counter() - start,
         "commit": COMMIT,
     }
-    main = [row for row in est.history_ if "row_loss" in row]
-    if seed == 0 and "clean" not in method.name and not extra:
-        record["loss"] = np.stack([row["row_loss"] for row in main])
-        record["dropped"] = np.stack([row["row_dropped"] for row in main])
+    if seed == 0 and not extra and "clean" not in method.name:
+        record["loss"] = np.stack(est.history_[:, "row_loss"])
+        record["dropped"] = np.stack(est.history_[:, "row_dropped"])
     return record

@@ -156,6 +156,7 @@ def figures(trials: Trials, data: Data, per_seed: dict, output: Path) -> str:
                     ("R-CE", "beta", {}),
                 )
             },
+            "R@20",
             score({}, "CE"),
         ),
     }
