@@ -264,12 +264,12 @@ def section(trials: Trials, clicks: Clicks, backbone: str) -> str:
     budget = BUDGETS[backbone]
     reported = is_reported(clicks, backbone)
     choices = "\n".join(f"- {m.name}: {chosen(trials, backbone, m)}" for m in METHODS)
-    reported = [
+    stops = [
         (run, trials.done[report_key(backbone, f"{run.name}, public code", 0)]["step"])
         for run in LOGGED
         if run.backbone == backbone
     ]
-    steps = ", ".join(f"{r.name} {step} (log: {r.best_step})" for r, step in reported)
+    steps = ", ".join(f"{r.name} {step} (log: {r.best_step})" for r, step in stops)
     stopped = (
         f"\nThe public code reports the model after step {steps}." if steps else ""
     )
