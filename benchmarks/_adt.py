@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from _protocol import current_commit
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import ParameterSampler
 
 from sklearn_invlearn import (
@@ -157,6 +158,20 @@ def measured(
 def columns_of(cutoffs: Sequence[int]) -> list[str]:
     """Names of the columns of `measured`."""
     return [f"{name}@{k}" for name in ("R", "N") for k in cutoffs]
+
+
+# ---- true and false positives --------------------------------------------------------
+
+
+def told_apart(loss: np.ndarray, is_false: np.ndarray, items: np.ndarray) -> str:
+    """Say how well loss (n_epochs, n_rows) and popularity tell false positives."""
+    shown = [e for e in (1, 2, 5, 10, 25) if e <= len(loss)]
+    by_loss = [f"{roc_auc_score(is_false, loss[e - 1]):.3f}" for e in shown]
+    by_count = roc_auc_score(is_false, -np.bincount(items)[items])
+    return f"""\
+The loss of CE tells false positives from true ones with an AUC of {", ".join(by_loss)}
+after {", ".join(map(str, shown))} epochs; that the item has few clicks tells it with
+{by_count:.3f}."""
 
 
 # ---- rows of a table -----------------------------------------------------------------

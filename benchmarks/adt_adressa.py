@@ -34,18 +34,23 @@ from _adt import (
     measured,
     ranked_by,
     recommended,
+    told_apart,
     with_spread,
 )
+from _adt_figures import losses
 from _protocol import provenance
 from _public_adt import LOGGED, Logged, all_scores, trained
 from _trials import Trials, with_bar, write_page
 from tabulate import tabulate
+
+from sklearn_invlearn.training import RecordRows
 
 CUTOFFS = (3, 20)
 COLUMNS = columns_of(CUTOFFS)
 R20 = COLUMNS.index("R@20")
 NAMES = {"gmf": "GMF", "neumf": "NeuMF", "cdae": "CDAE"}
 UNMASKED = "popularity, validation clicks not masked"
+FLAGGED = "NeuMF on the validation clicks"
 KNOWN = {(run.backbone, run.name): run.figures for run in LOGGED}
 
 
@@ -69,19 +74,23 @@ BUDGETS = {
 
 @dataclass(frozen=True)
 class Clicks:
-    """Clicks (n, 2) of the three parts; of the test part the clean ones alone."""
+    """Clicks (n, 2) of the three parts; of the test part the clean ones alone.
+
+    Which validation clicks are false positives is for Figure 2 alone.
+    """
 
     train: np.ndarray
     valid: np.ndarray
     test: np.ndarray
+    valid_is_false: np.ndarray
 
     @property
     def n_users(self) -> int:
-        return 1 + max(int(part[:, 0].max()) for part in vars(self).values())
+        return 1 + int(max(p[:, 0].max() for p in (self.train, self.valid, self.test)))
 
     @property
     def n_items(self) -> int:
-        return 1 + max(int(part[:, 1].max()) for part in vars(self).values())
+        return 1 + int(max(p[:, 1].max() for p in (self.train, self.valid, self.test)))
 
     @property
     def masked(self) -> np.ndarray:
@@ -95,7 +104,8 @@ def read_clicks(path: str) -> Clicks:
             np.column_stack([file[f"{part}_user"], file[f"{part}_item"]]).astype(int)
             for part in ("train", "valid", "test")
         )
-        return Clicks(train, valid, np.unique(test[file["test_clean"] == 1], axis=0))
+        test = np.unique(test[file["test_clean"] == 1], axis=0)
+        return Clicks(train, valid, test, file["valid_clean"] == 0)
 
 
 def of_some_users(pairs: np.ndarray, n_users: int | None) -> np.ndarray:
@@ -159,6 +169,14 @@ def popularity(clicks: Clicks, masked: np.ndarray) -> dict[str, Any]:
     return {"values": measured(ranked, users, clicks.test, CUTOFFS)}
 
 
+def losses_of_flagged(clicks: Clicks) -> dict[str, Any]:
+    """NeuMF on the validation clicks: the flags of the training part are lost."""
+    ones = np.ones(len(clicks.valid), dtype=int)
+    settings = {"max_epochs": 25, "callbacks": [RecordRows()]}
+    est = METHODS[0].make("neumf", 0, **settings).fit(clicks.valid, ones)
+    return {"loss": np.stack(est.history_[:, "row_loss"]), "commit": COMMIT}
+
+
 def as_public_code(logged: Logged, clicks: Clicks) -> dict[str, Any]:
     """Train as the public code does, and rank by the random vectors, too."""
     start = time.perf_counter()
@@ -200,6 +218,7 @@ def run(trials: Trials, clicks: Clicks, backbones: list[str]) -> None:
             for seed in with_bar(seeds, f"{backbone} {method.name}, report"):
                 key = report_key(backbone, method.name, seed)
                 trials.run(key, partial(report, method, backbone, clicks, seed, best))
+    trials.run(FLAGGED, partial(losses_of_flagged, clicks))
     for logged in with_bar(
         [r for r in LOGGED if r.backbone in backbones], "public code"
     ):
@@ -290,6 +309,19 @@ of {budget.n_seeds} seeds, and reported on {int(reported.sum()):,} users. Chosen
 """
 
 
+def figure_2(trials: Trials, clicks: Clicks, output: Path) -> str:
+    loss = trials.array(FLAGGED, "loss")
+    path = output.with_name(f"{output.stem}_fig2.png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    losses({"NeuMF, CE": loss}, clicks.valid_is_false).savefig(path, dpi=80)
+    caption = (
+        f"Figure 2: cross entropy of true and false positives, NeuMF trained on the "
+        f"{len(clicks.valid):,} validation clicks, of which flags are known."
+    )
+    told = told_apart(loss, clicks.valid_is_false, clicks.valid[:, 1])
+    return f"![{caption}]({path.name})\n\n{caption} {told}"
+
+
 def page(trials: Trials, clicks: Clicks, args: argparse.Namespace) -> str:
     """Return the results as Markdown."""
     users = np.unique(clicks.test[:, 0])
@@ -300,6 +332,10 @@ def page(trials: Trials, clicks: Clicks, args: argparse.Namespace) -> str:
 # Adressa: adaptive denoising training
 
 {sections}
+## True and false positives
+
+{figure_2(trials, clicks, args.output)}
+
 **Columns.** Mean over seeds (± standard deviation) of the mean over {len(users):,}
 users with clean test clicks; in brackets the middle 95 % over 2,000 resamples of the
 users, of the mean over seeds. "Known" is R@3 / R@20 / N@3 / N@20 at the end of the logs

@@ -20,12 +20,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from _adt import METHODS, Method, by_popularity, interval, measured, with_spread
+from _adt import (
+    METHODS,
+    Method,
+    by_popularity,
+    interval,
+    measured,
+    told_apart,
+    with_spread,
+)
 from _adt_figures import drops, groups, losses, sensitivity
 from _adt_movielens import COLUMNS, CUTOFFS, EPOCHS, GAMMA, R20, Data, read_data, trial
 from _protocol import provenance
 from _trials import Trials, with_bar, write_page
-from sklearn.metrics import roc_auc_score
 from tabulate import tabulate
 
 N_USERS = 1_000
@@ -212,6 +219,7 @@ def page(trials: Trials, data: Data, args: argparse.Namespace) -> str:
     choices = "\n".join(
         f"- {name}: {b.params}, {b.n_epochs} epochs" for name, b in best.items()
     )
+    loss = trials.array(trial_key("CE", {}, 0), "loss")
     return f"""\
 # MovieLens: adaptive denoising where the false positives are known
 
@@ -239,23 +247,10 @@ Parameters as chosen above, the number of epochs chosen anew.
 ## Figures
 
 {figures(trials, data, per_seed, args.output)}
-{told_apart(trials, data)}
+{told_apart(loss, data.is_false, data.train[:, 1])}
 
 {provenance(__file__, args.ratings)}
 {fits_at(trials)}"""
-
-
-def told_apart(trials: Trials, data: Data) -> str:
-    """How well the loss of CE, and popularity, tell false positives from true ones."""
-    loss = trials.array(trial_key("CE", {}, 0), "loss")
-    shown = [e for e in (1, 2, 5, 10, 25) if e <= len(loss)]
-    by_loss = [f"{roc_auc_score(data.is_false, loss[e - 1]):.3f}" for e in shown]
-    item = data.train[:, 1]
-    by_count = roc_auc_score(data.is_false, -np.bincount(item)[item])
-    return f"""\
-The loss of CE tells false positives from true ones with an AUC of {", ".join(by_loss)}
-after {", ".join(map(str, shown))} epochs; that the item has few clicks tells it with
-{by_count:.3f}."""
 
 
 def protocol(data: Data) -> str:
