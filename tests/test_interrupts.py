@@ -1,7 +1,10 @@
 """Fits that are interrupted, and fits that fail."""
 
+import signal
+
 import numpy as np
 import pytest
+import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
@@ -11,6 +14,7 @@ from sklearn_invlearn import (
     InverseDualLossRecommender,
     InverseGradientRecommender,
 )
+from sklearn_invlearn.baselines import ItemPositiveShare, OneHotLogisticRegression
 
 SIZES = {
     "backbone": "gmf",
@@ -59,6 +63,61 @@ def test_an_interrupt_leaves_a_model_that_predicts(method, data):
     assert bias[0] != 0
 
 
+class SignalAtEpochEnd(Callback):
+    """Ctrl-C while a callback is busy at the end of the second epoch."""
+
+    def __init__(self, in_a_helper=False):
+        self.in_a_helper = in_a_helper
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            if self.in_a_helper:
+                max([1, 2], key=lambda _: signal.raise_signal(signal.SIGINT) or 0)
+            signal.raise_signal(signal.SIGINT)
+            sum(range(10))
+
+
+def raising_handler(signum, frame):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("handler", [signal.default_int_handler, raising_handler])
+@pytest.mark.parametrize("in_a_helper", [False, True])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_ctrl_c_in_a_callback_is_no_request_to_stop(
+    handler, in_a_helper, early_stopping, data
+):
+    old = signal.signal(signal.SIGINT, handler)
+    callback = SignalAtEpochEnd(in_a_helper)
+    est = CrossEntropyRecommender(
+        max_epochs=9, callbacks=[callback], early_stopping=early_stopping, **SIZES
+    )
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            est.fit(data.X, data.y)
+        fitted = CrossEntropyRecommender(max_epochs=1, **SIZES).fit(data.X, data.y)
+        with pytest.raises(KeyboardInterrupt):
+            fitted.set_params(callbacks=[callback]).partial_fit(data.X, data.y)
+    finally:
+        signal.signal(signal.SIGINT, old)
+    assert est.n_iter_ == 2
+    assert np.isfinite(est.decision_function(data.X_test)).all()
+    assert fitted.n_iter_ == 1
+
+
+def test_a_callback_may_ask_for_a_stop_in_a_helper(data):
+    class Stop(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            self.judge(net)
+
+        def judge(self, net):
+            if len(net.history) == 2:
+                raise KeyboardInterrupt("enough")
+
+    est = CrossEntropyRecommender(max_epochs=9, callbacks=[Stop()], **SIZES)
+    assert est.fit(data.X, data.y).n_iter_ == 2
+
+
 def test_an_interrupt_with_early_stopping_leaves_the_best_weights(data):
     interrupt = RaisesIn(KeyboardInterrupt(), epoch=4)
     params = {"tol": 10.0, "n_iter_no_change": 9, **SIZES}  # the first epoch is best
@@ -84,8 +143,8 @@ def test_a_fit_that_fails_leaves_no_model(after_epochs, data):
         check_is_fitted(est)
 
 
-def test_a_fit_with_bad_data_leaves_no_old_model(data):
-    est = CrossEntropyRecommender(max_epochs=1, **SIZES).fit(data.X, data.y)
+def test_a_fit_that_fails_for_the_first_time_leaves_nothing(data):
+    est = CrossEntropyRecommender(max_epochs=1, **SIZES)
     with pytest.raises(ValueError, match="inconsistent"):
         est.fit(data.X[:-1], data.y)
     for attribute in ("history_", "user_ids_", "item_ids_"):
@@ -93,6 +152,78 @@ def test_a_fit_with_bad_data_leaves_no_old_model(data):
             getattr(est, attribute)
     with pytest.raises(NotFittedError):
         check_is_fitted(est)
+    assert not hasattr(est, "n_features_in_")
+
+
+class NeedsMore(torch.nn.Module):
+    def __init__(self, n_users, n_items, more):
+        super().__init__()
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names:UserWarning")
+@pytest.mark.parametrize("warm_start", [False, True])
+@each_method
+def test_what_fit_refuses_costs_no_fitted_model(method, warm_start, data):
+    pd = pytest.importorskip("pandas")
+    est = method(max_epochs=1, warm_start=warm_start, **SIZES).fit(data.X, data.y)
+    before = dict(vars(est))
+    X, y, text = data.X, data.y, data.X.astype(str)
+    wide = pd.DataFrame(X, columns=["viewer", "film"])
+    for changes, error in (
+        ({"X": X[:-1]}, ValueError),
+        ({"y": None}, ValueError),
+        ({"y": np.ones(len(y))}, ValueError),
+        ({"X": np.where(X > 3, X, np.nan)}, ValueError),
+        ({"X": [[[1], 2]] * len(y)}, TypeError),
+        ({"X": wide, "X_unlab": (wide[["film", "viewer"]],)}, ValueError),
+        ({"X": wide, "X_val": (wide,)}, ValueError),
+        ({"X_val": (wide,), "y_val": y + 1}, ValueError),
+        ({"X_extra": X, "y_extra": y}, ValueError),
+        ({"X_val": (text,), "y_val": (y,)}, ValueError),
+        ({"sample_weight": -np.ones(len(y))}, ValueError),
+    ):
+        with pytest.raises(error):
+            est.fit(**{"X": X, "y": y} | changes)
+        assert vars(est) == before
+    for params in (
+        {"device": "nowhere"},
+        {"backbone": NeedsMore},
+        {"gamma": -1.0},
+        {"early_stopping": True, "validation_fraction": 0.999},
+    ):
+        old = est.get_params()
+        with pytest.raises((ValueError, TypeError)):
+            est.set_params(**params).fit(X, y)
+        assert vars(est.set_params(**{name: old[name] for name in params})) == before
+    assert np.isfinite(est.decision_function(data.X_test)).all()
+
+
+@pytest.mark.parametrize("baseline", [ItemPositiveShare, OneHotLogisticRegression])
+def test_baselines_keep_a_model_that_a_bad_fit_would_replace(baseline, data):
+    est = baseline().fit(data.X, data.y)
+    before = dict(vars(est))
+    for X, y, weight in (
+        (data.X[:-1], data.y, None),
+        (data.X, np.zeros(len(data.y)), None),
+        (np.column_stack([data.X, data.X]), data.y, data.y),
+    ):
+        with pytest.raises(ValueError, match=r"inconsistent|one class|above zero"):
+            est.fit(X, y, weight)
+        assert vars(est) == before
+
+
+def test_an_interrupt_before_a_warm_start_trains_leaves_the_old_model(data):
+    class Interrupts(CrossEntropyRecommender):
+        def _make_net(self, *args, **kwargs):
+            raise KeyboardInterrupt
+
+    est = CrossEntropyRecommender(max_epochs=1, warm_start=True, **SIZES)
+    est.fit(data.X, data.y)
+    before = dict(vars(est))
+    est.__class__ = Interrupts
+    with pytest.raises(KeyboardInterrupt):
+        est.fit([[1000, 3], [1000, 4]], [0, 1])
+    assert vars(est) == before
 
 
 @each_method

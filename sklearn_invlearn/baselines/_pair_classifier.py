@@ -16,6 +16,7 @@ from sklearn.utils.validation import (
 )
 
 from ..fitting._inputs import check_labels, check_pairs, check_pairs_to_score
+from ..fitting._rollback import unchanged_if_it_fails
 from ..ids._encoding import PairEncoder
 
 
@@ -31,8 +32,11 @@ class PairClassifier(ClassifierMixin, BaseEstimator):
         """Return the logit (n,) of codes (2, n)."""
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Any:
+        with unchanged_if_it_fails(self):
+            return self._checked_fit(X, y, sample_weight)
+
+    def _checked_fit(self, X: Any, y: Any, sample_weight: Any) -> Any:
         name = type(self).__name__
-        self.__dict__.pop("_encoder", None)  # a fit that fails leaves no old model
         classes, y01 = check_labels(y, name)
         columns = check_pairs(X)
         check_consistent_length(columns[0], y01)

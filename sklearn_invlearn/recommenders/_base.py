@@ -23,6 +23,7 @@ from ..fitting._progress import (
     CallbackSupportMixin,
     with_callbacks,
 )
+from ..fitting._rollback import unchanged_if_it_fails
 from ..fitting._torch_state import resolve_device, torch_seed, torch_threads
 from ..fitting._training_data import SAMPLING, EncodedPairs, encode, training_data
 from ..ids._encoding import PairEncoder
@@ -200,60 +201,71 @@ one, default=None
             For ids that are not hashable, sparse tables and lazy frames.
         FloatingPointError
             If the training loss is no longer finite.
-        """
-        before = self._continued_state()
-        if before is None:  # a fit that fails leaves no old model behind
-            self.__dict__.pop("net_", None)
-        _inputs.check_use_of_extra(self, X_extra)
-        tables = (X_unlab, X_val, y_val, X_extra, y_extra)
-        inputs = _inputs.check_fit_inputs(
-            self,
-            X,
-            y,
-            sample_weight,
-            *tables,
-            positives_suffice=self._n_negatives > 0,
-            goes_on=before is not None,
-        )
-        if before is not None:
-            require_same_classes(self, inputs.classes)
-        random = check_random_state(self.random_state)
-        seeds = dict(zip(_SEEDS, random.randint(2**31 - 1, size=len(_SEEDS)).tolist()))
-        device = resolve_device(self.device)
 
-        encoder = PairEncoder() if before is None else self._encoder.copy()
-        use_pool = self._draws_unlabeled or comes_fitted(self.backbone)
-        pairs = encode(inputs, encoder, device, use_pool=use_pool)
-        if before is not None:
-            pairs = replace(pairs, earlier=self._earlier_pairs(device))
-        stops_early = self._stops_early(pairs)
-        data = training_data(
-            pairs,
-            encoder,
-            draws_unlabeled=self._draws_unlabeled,
-            holds_out=self._holds_out,
-            stops_early=stops_early,
-            fraction=self.validation_fraction,
-            sampling=self.sampling,
-            batch_size=self.batch_size,
-            seeds=seeds,
-        )
-        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        callbacks = self._callbacks(stops_early, {"X": X, "y": y, "metadata": metadata})
+        Notes
+        -----
+        Arguments that are refused leave a fitted estimator as it was; a training that
+        fails leaves one that is not fitted (or, with ``warm_start=True``, as it was);
+        a Ctrl-C while training one that predicts with the weights so far.
+        """
+        before, seeds = self._continued_state(), self._drawn_seeds()
+        device = resolve_device(self.device)
         with torch_threads(self.n_threads), torch_seed(seeds["weights"], device):
-            if before is None:
-                module = self._new_module(encoder, pairs, data, seeds["weights"])
-            else:
-                module = self._grown_module(encoder, data)
+            with unchanged_if_it_fails(self):
+                _inputs.check_use_of_extra(self, X_extra)
+                inputs = _inputs.check_fit_inputs(
+                    self,
+                    X,
+                    y,
+                    sample_weight,
+                    *(X_unlab, X_val, y_val, X_extra, y_extra),
+                    positives_suffice=self._n_negatives > 0,
+                    goes_on=before is not None,
+                )
+                if before is not None:
+                    require_same_classes(self, inputs.classes)
+                encoder = PairEncoder() if before is None else self._encoder.copy()
+                use_pool = self._draws_unlabeled or comes_fitted(self.backbone)
+                pairs = encode(inputs, encoder, device, use_pool=use_pool)
+                if before is not None:
+                    pairs = replace(pairs, earlier=self._earlier_pairs(device))
+                stops_early = self._stops_early(pairs)
+                data = training_data(
+                    pairs,
+                    encoder,
+                    draws_unlabeled=self._draws_unlabeled,
+                    holds_out=self._holds_out,
+                    stops_early=stops_early,
+                    fraction=self.validation_fraction,
+                    sampling=self.sampling,
+                    batch_size=self.batch_size,
+                    seeds=seeds,
+                )
+                if before is None:
+                    module = self._new_module(encoder, pairs, data, seeds["weights"])
+                else:
+                    module = self._grown_module(encoder, data)
+            metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+            shown = {"X": X, "y": y, "metadata": metadata}
+            callbacks = self._callbacks(stops_early, shown)
+            if before is None:  # from here on, a fit that fails leaves no model behind
+                self.__dict__.pop("net_", None)
             self.classes_, self.class_count_ = inputs.classes, pairs.class_count
             self._encoder, self._seen = encoder, incidence(pairs.observed, encoder)
             self._remember_for_updates(data, seeds["updates"], sample_weight)
             try:
                 self._run(module, pairs, data, seeds, callbacks)
-            except Exception:  # after a Ctrl-C the weights so far stay
-                self.__dict__.update(before or {})
-                raise
+            except BaseException as error:
+                old = before or {}
+                untrained = vars(self).get("net_") is old.get("net_")
+                if untrained or isinstance(error, Exception):
+                    self.__dict__.update(old)
+                raise  # after a Ctrl-C the weights so far stay
         return self
+
+    def _drawn_seeds(self) -> dict[str, int]:
+        random = check_random_state(self.random_state)
+        return dict(zip(_SEEDS, random.randint(2**31 - 1, size=len(_SEEDS)).tolist()))
 
     def _run(
         self,

@@ -19,6 +19,7 @@ from ._data import TrainingData
 from ._optimizer_state import optimizer_state, set_optimizer_state
 from ._pairs import Pairs
 from ._row_gradients import use_row_gradients
+from ._stopping import is_request_to_stop
 
 _EVALUATION_ROWS = 65_536
 _BATCH_EVENTS = ("on_batch_begin", "on_grad_computed", "on_batch_end")
@@ -211,14 +212,17 @@ class PairNet(NeuralNet):
         """Notify all of ``on_epoch_end``; return whether one asks for a stop.
 
         skorch's callbacks do so by a KeyboardInterrupt. Those after it in the list
-        (a user's own after early stopping) are told of the last epoch all the same.
+        (a user's own after early stopping) are told of the last epoch all the same. A
+        Ctrl-C that arrives here propagates, as everywhere.
         """
         self.on_epoch_end(self, **datasets)
         stop = False
         for _, callback in self.callbacks_:
             try:
                 callback.on_epoch_end(self, **datasets)
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as interrupt:
+                if not is_request_to_stop(interrupt):
+                    raise
                 stop = True
         return stop
 
