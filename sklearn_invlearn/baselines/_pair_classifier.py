@@ -15,7 +15,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ..fitting._inputs import check_labels, check_pairs, check_pairs_to_score
+from ..fitting._inputs import check_pairs, check_pairs_to_score
+from ..fitting._labels import check_labels
 from ..fitting._rollback import unchanged_if_it_fails
 from ..ids._encoding import PairEncoder
 

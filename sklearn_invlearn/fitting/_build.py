@@ -38,6 +38,7 @@ def build_module(
     batch_size: int,
     seed: int,
     verbose: bool = False,
+    one_class: bool = False,
 ) -> nn.Module:
     """Build a backbone on the CPU.
 
@@ -51,8 +52,10 @@ def build_module(
         Unlabeled batches taken for negatives beside each labelled one.
     batch_size : int
         Rows of a labelled batch.
+    one_class : bool
+        Whether the labels may be of one class, since rows of the other are to come.
     """
-    share = share_of_positives(data, n_negatives, batch_size)
+    share = share_of_positives(data, n_negatives, batch_size, one_class)
     cls = backbone_class(backbone)
     sizes = {"n_users": encoder.n_users, "n_items": encoder.n_items}
     if comes_fitted(backbone):
@@ -144,8 +147,13 @@ def module_settings(module: Any) -> dict[str, Any] | None:
     )
 
 
-def share_of_positives(data: TrainingData, n_negatives: int, batch_size: int) -> float:
+def share_of_positives(
+    data: TrainingData, n_negatives: int, batch_size: int, one_class: bool = False
+) -> float:
     """Weighted share of positives in a pass, sampled negatives included.
+
+    If it is 0 or 1, and `one_class` says that it may be, half a row of each class is
+    added.
 
     Raises
     ------
@@ -160,6 +168,8 @@ def share_of_positives(data: TrainingData, n_negatives: int, batch_size: int) ->
         n_sampled = n_negatives * sum(map(data.unlabeled.n_drawn, sizes))
     positive = float(labels["weight"] @ labels["y"])
     total = float(labels["weight"].sum()) + n_sampled
+    if one_class and positive in (0.0, total):
+        return (positive + 0.5) / (total + 1.0)
     if positive == total:
         raise ValueError(
             "y has one class alone, observed positives, and every known user has "

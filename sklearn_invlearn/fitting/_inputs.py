@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import (
     _check_sample_weight,
     _get_feature_names,
@@ -20,6 +19,7 @@ from sklearn.utils.validation import (
 from ..ids._columns import id_columns
 from ..ids._encoding import UNKNOWN, PairEncoder
 from ._id_kinds import check_id_kinds
+from ._labels import as_expected, both_classes, check_labels
 
 # Below this share of known ids, a pool and the labelled pairs hardly describe
 # the same users and items.
@@ -81,7 +81,12 @@ def check_fit_inputs(
     their negatives; `goes_on` whether the columns must be those of the last fit.
     """
     classes, labelled = check_labelled(
-        X, y, sample_weight, type(estimator).__name__, positives_suffice
+        X,
+        y,
+        sample_weight,
+        type(estimator).__name__,
+        positives_suffice,
+        getattr(estimator, "_expected_classes", None),
     )
     validate_data(estimator, X, reset=not goes_on, skip_check_array=True)
     if estimator.n_features_in_ > 2:
@@ -156,57 +161,21 @@ def _require_pairs(columns: list[np.ndarray], X: Any, name: str) -> list[np.ndar
     return columns
 
 
-def check_labels(y: Any, estimator_name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the two classes, sorted, and y as their indices 0 and 1 (n,)."""
-    if y is None:
-        raise ValueError(
-            f"{estimator_name} requires y to be passed, but the target y is None."
-        )
-    y = column_or_1d(y, warn=True)
-    if y.dtype.kind in "fc":
-        check_array(y, ensure_2d=False, input_name="y")
-    if y.dtype.kind == "f" and type_of_target(y, input_name="y") == "continuous":
-        raise ValueError(
-            "Unknown label type: continuous. Recommenders learn from labels of two "
-            "classes. For ratings or watch times, pass for example `y=(rating >= 4)`."
-        )
-    check_classification_targets(y)
-    if type_of_target(y, input_name="y", raise_unknown=True) != "binary":
-        raise ValueError(
-            "Only binary classification is supported. The type of the target is "
-            f"{type_of_target(y)}. For ratings, pass for example `y=(rating >= 4)`."
-        )
-    return np.unique(y, return_inverse=True)
-
-
-def both_classes(
-    classes: np.ndarray, estimator_name: str, positives_suffice: bool
-) -> np.ndarray:
-    """Return the two classes; raise if those found (at a weight above 0) are too few.
-
-    The class 1 (1.0, True) alone is enough where negatives are sampled: the other one
-    is then 0 (0.0, False).
-    """
-    if len(classes) == 2:
-        return classes
-    if positives_suffice and classes[0] == 1:
-        return np.array([0, 1]).astype(classes.dtype)
-    advice = (
-        "Observed positives alone are marked with ones: y = np.ones(len(X))."
-        if positives_suffice
-        else "Pairs whose feedback is unknown belong in X_unlab, not in X."
-    )
-    raise ValueError(
-        f"{estimator_name} needs labelled pairs of two classes, but y (of rows "
-        f"with a weight above zero) has only one class: {classes.tolist()}. {advice}"
-    )
-
-
 def check_labelled(
-    X: Any, y: Any, sample_weight: Any, estimator_name: str, positives_suffice: bool
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    estimator_name: str,
+    positives_suffice: bool,
+    expected: np.ndarray | None,
 ) -> tuple[np.ndarray, LabelledRows]:
-    """Return the classes and the rows that have a weight above zero."""
+    """Return the classes and the rows that have a weight above zero.
+
+    With `expected` classes, `y` may have one of them alone.
+    """
     classes, y01 = check_labels(y, estimator_name)
+    if expected is not None:
+        y01 = as_expected(classes, y01, expected)
     columns = check_pairs(X)
     check_consistent_length(columns[0], y01)
     n = len(y01)
@@ -221,6 +190,8 @@ def check_labelled(
         rows = replace(rows, weight=weight.astype(np.float32))
         rows = rows.take(np.flatnonzero(weight > 0))
         classes = classes[np.unique(rows.y).astype(int)]
+    if expected is not None:
+        return expected, rows
     if len(classes) == 1:  # the positive one, or both_classes raises
         rows = replace(rows, y=np.ones_like(rows.y))
     return both_classes(classes, estimator_name, positives_suffice), rows

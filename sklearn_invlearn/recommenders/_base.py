@@ -247,7 +247,7 @@ one, default=None
                     module = self._grown_module(encoder, data)
             metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
             shown = {"X": X, "y": y, "metadata": metadata}
-            callbacks = self._callbacks(stops_early, shown)
+            callbacks = self._callbacks(stops_early, shown, self._stage(pairs))
             if before is None:  # from here on, a fit that fails leaves no model behind
                 self.__dict__.pop("net_", None)
             self.classes_, self.class_count_ = inputs.classes, pairs.class_count
@@ -287,6 +287,11 @@ one, default=None
             from_scratch = not comes_fitted(self.backbone)
             return pairs.valid is not None or (enough and from_scratch)
         return bool(self.early_stopping)
+
+    def _stage(self, pairs: EncodedPairs) -> str | None:
+        """Name of the (main) stage of this fit in the history, if there are several."""
+        staged = self._goes_on and any("stage" in row for row in self.net_.history)
+        return "main" if staged else None
 
     def _continued_state(self) -> dict[str, Any] | None:
         """What a fit that goes on from the present weights must not lose; or None."""

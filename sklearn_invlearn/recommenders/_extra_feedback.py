@@ -8,13 +8,12 @@ from typing import Any
 
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
-from skorch.callbacks import Callback
 from torch import nn
 
 from ..fitting._progress import EpochBar
 from ..fitting._training_data import EncodedPairs, extra_stage_data
 from ..modules import user_vectors
-from ..training import NegativeSamplingNet, PairNet, TrainingData
+from ..training import MarkStage, NegativeSamplingNet, PairNet, TrainingData
 from ._base import BaseRecommender
 
 
@@ -46,6 +45,9 @@ class ExtraFeedbackRecommender(BaseRecommender):
     def _sampling(self) -> dict[str, Any]:
         return {"n_negatives": self.n_negatives, "resample": self.resample}
 
+    def _stage(self, pairs: EncodedPairs) -> str | None:
+        return "main" if pairs.extra is not None else super()._stage(pairs)
+
     def _run(
         self,
         module: nn.Module,
@@ -66,9 +68,8 @@ class ExtraFeedbackRecommender(BaseRecommender):
             batch_size=self.batch_size,
             seed=seeds["extra_unlabeled"],
         )
-        main_callbacks = [("stage", MarkStage("main")), *callbacks]
         device = pairs.labelled.user.device
-        main = self._make_net(module, device, seeds["shuffle"], main_callbacks)
+        main = self._make_net(module, device, seeds["shuffle"], callbacks)
         extra = self._extra_net(module, device, seeds["extra_shuffle"])
         self._resume(extra if self.extra_feedback == "warmup" else main)
         if self.extra_feedback == "warmup":
@@ -103,13 +104,3 @@ class ExtraFeedbackRecommender(BaseRecommender):
             callbacks.append(("bar", bar))
         net = NegativeSamplingNet, params
         return self._make_net(module, device, seed, callbacks, net)
-
-
-class MarkStage(Callback):
-    """Write the name of a stage into each row of the history."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
-        net.history.record("stage", self.name)

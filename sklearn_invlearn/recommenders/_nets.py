@@ -12,7 +12,7 @@ from ..fitting._build import blank_module, build_module, comes_fitted
 from ..fitting._progress import EpochBar, SklearnCallbacks
 from ..fitting._training_data import EncodedPairs
 from ..ids._encoding import PairEncoder
-from ..training import PairNet, RowwiseAdam, RowwiseSGD, TrainingData
+from ..training import MarkStage, PairNet, RowwiseAdam, RowwiseSGD, TrainingData
 
 OPTIMIZERS = {
     "adam": RowwiseAdam,
@@ -63,6 +63,7 @@ class NetMixin:
             batch_size=self.batch_size,
             seed=seed,
             verbose=bool(self.verbose),
+            one_class=getattr(self, "_expected_classes", None) is not None,
         )
         return self._assemble(module)
 
@@ -117,8 +118,10 @@ class NetMixin:
         }
         return net_class(module, **shared | params)
 
-    def _callbacks(self, stops_early: bool, shown: dict[str, Any] | None) -> list:
-        callbacks = []
+    def _callbacks(
+        self, stops_early: bool, shown: dict[str, Any] | None, stage: str | None
+    ) -> list:
+        callbacks: list = [] if stage is None else [("stage", MarkStage(stage))]
         if stops_early:
             stopping = EarlyStopping(
                 patience=self.n_iter_no_change,

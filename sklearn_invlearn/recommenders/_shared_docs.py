@@ -132,10 +132,11 @@ _SAMPLING_PARAMETERS = """\
         else, or after it ([ADT] Section 3.4). Its negatives are drawn among pairs that
         are neither in `X` nor in `X_extra`, also if there is a pool. The optimiser
         starts anew in each stage; early stopping and `callbacks` see the main one
-        only. `history_` has ``stage`` in every row of `fit`: "warmup", "main" or
-        "finetune". After warm-up the attribute ``warm_user_vectors_``, ndarray of shape
-        (n_users, d), float32, keeps the vectors of the users of `fit` as they were
-        then, in the order of `user_ids_`, if the backbone has vectors of users.
+        only. `history_` has ``stage`` in every row: "warmup", "main" or "finetune", and
+        "update" after `partial_fit`. After warm-up the attribute
+        ``warm_user_vectors_``, ndarray of shape (n_users, d), float32, keeps the
+        vectors of the users of `fit` as they were then, in the order of `user_ids_`,
+        if the backbone has vectors of users.
 
     n_extra_epochs : int, default=10
         Passes over `X_extra` in its stage.

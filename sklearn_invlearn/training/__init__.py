@@ -8,6 +8,7 @@ from ._batches import EndlessBatches, epoch_batches
 from ._data import TrainingData
 from ._inverse_dual import InverseDualLossNet
 from ._inverse_gradient import InverseGradientNet
+from ._mark_stage import MarkStage
 from ._multi_task import MultiTaskNet
 from ._negative_reweighting import NegativeReweightingNet
 from ._negative_sampling import NegativeSamplingNet, with_negatives
@@ -33,6 +34,7 @@ __all__ = [
     "EndlessBatches",
     "InverseDualLossNet",
     "InverseGradientNet",
+    "MarkStage",
     "MultiTaskNet",
     "NegativeReweightingNet",
     "NegativeSamplingNet",

@@ -95,7 +95,8 @@ def in_shares(clicks: Pairs, complete: float, skip: float) -> Pairs:
         raise ValueError(
             "No row counts as a complete click: X_extra has no positive rows, and "
             "clicks of which it says nothing are no positives either. Pass the pairs "
-            "that satisfied with label 1 in y_extra."
+            "that satisfied with label 1 in y_extra, or in y if there is no X_extra; "
+            "every call of partial_fit needs some, too."
         )
     share = torch.where(
         clicks.y > 0, complete / positive, skip / negative.clamp(min=1e-30)

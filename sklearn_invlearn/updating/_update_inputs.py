@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import _check_sample_weight
 
+from ..fitting._build import comes_fitted
 from ..fitting._inputs import FitInputs, LabelledRows, check_pairs_like_fit, check_pool
 
 
@@ -47,6 +48,36 @@ def require_same_classes(estimator: Any, classes: Any) -> None:
     raise ValueError(
         f"classes={np.unique(classes).tolist()} is not the same as on the last call, "
         f"which was {estimator.classes_.tolist()}."
+    )
+
+
+def two_classes(classes: Any) -> np.ndarray:
+    """Return `classes` sorted; raise if there are not two."""
+    found = np.unique(classes)
+    if len(found) != 2:
+        raise ValueError(
+            f"classes={found.tolist()} has {len(found)} labels; a recommender has two."
+        )
+    return found
+
+
+def refuse_one_class(estimator: Any, y: Any, classes: np.ndarray) -> None:
+    """Raise if a first call has rows of one class, and the method needs both."""
+    y = np.unique(column_or_1d(y)) if y is not None else classes
+    if len(y) != 1:
+        return
+    name, sampled = type(estimator).__name__, estimator._n_negatives > 0
+    if estimator._holds_out:
+        why, instead = f"{name} holds a share of each class out", "another method"
+    elif comes_fitted(estimator.backbone) and not (sampled and y[0] == classes[1]):
+        why = f"backbone={estimator.backbone!r} is fitted to labels of both classes"
+        instead = "backbone='gmf'"
+    else:
+        return
+    raise ValueError(
+        f"y of the first call has only the label {y[0]!r} of classes="
+        f"{classes.tolist()}, but {why}. Collect rows of both classes for the first "
+        f"call, or take {instead}."
     )
 
 

@@ -38,13 +38,20 @@ from ..training import (
     put_rows_back,
 )
 from ._held_out import kept_rows, pairs_from, with_weights
-from ._update_inputs import check_update_inputs, weight_unit
+from ._update_inputs import (
+    check_update_inputs,
+    refuse_one_class,
+    two_classes,
+    weight_unit,
+)
 
 _SEEDS = ("weights", "shuffle", "held_out", "unlabeled")
 
 
 class UpdatingMixin:
     """``partial_fit``, and what ``fit`` needs for ``warm_start=True``."""
+
+    _expected_classes: np.ndarray | None = None  # of a first call
 
     if TYPE_CHECKING:
         net_: Any
@@ -110,7 +117,9 @@ class UpdatingMixin:
             Weights, on the scale of those of `fit` (or of the first call).
 
         classes : array-like of shape (2,), default=None
-            The two labels. Never needed: the first call needs rows of both.
+            The two labels. With them, the first call may have rows of one class
+            alone, unless the procedure holds rows out or the backbone comes fitted
+            ("spectral"); without, it needs rows of both.
 
         X_unlab : array-like or DataFrame of shape (m, n_columns), or tuple of them, \
 default=None
@@ -141,7 +150,9 @@ default=None
         -----
         The first call, if there was no `fit`, is a `fit` with ``max_epochs=n_epochs``
         and without early stopping. Later ones never stop early; `n_iter_`,
-        `history_` and `trace_` go on. A newcomer starts as the average of the known,
+        `history_` and `trace_` go on, with ``stage`` in every row of the history:
+        "update" for those of later calls, "main" for those of a `fit` without stages.
+        A newcomer starts as the average of the known,
         plus what `fit` would have drawn. For inverse gradient a share
         `validation_fraction` of the new rows, drawn at random, joins the held-out rows
         of earlier calls, which the estimator keeps. "spectral" keeps its embeddings of
@@ -175,7 +186,7 @@ default=None
         data, held_out = self._update_data(pairs, encoder, seeds)
         keep_shared = not (self._streamed if update_shared == "auto" else update_shared)
         with torch_threads(self.n_threads), torch_seed(seeds["weights"], device):
-            callbacks = self._callbacks(False, None)
+            callbacks = self._callbacks(False, None, "update")
             module = self._grown_module(encoder, data)
             kind = self._update_net()
             net = self._make_net(module, device, seeds["shuffle"], callbacks, kind)
@@ -200,14 +211,12 @@ default=None
         first.early_stopping = False
         if not comes_fitted(self.backbone):
             first.max_epochs = n_epochs
+        if classes is not None:
+            first._expected_classes = two_classes(classes)
+            refuse_one_class(self, y, first._expected_classes)
         first.fit(X, y, sample_weight, X_unlab=pool)
-        if classes is not None and set(classes) != set(first.classes_):
-            raise ValueError(
-                f"y of the first call has the labels {first.classes_.tolist()}, but "
-                f"classes={list(classes)!r}; the first call needs rows of both classes."
-            )
-        params = first.get_params(deep=False)
-        fitted = {k: v for k, v in vars(first).items() if k not in params}
+        left_out = {*first.get_params(deep=False), "_expected_classes"}
+        fitted = {k: v for k, v in vars(first).items() if k not in left_out}
         vars(self).update(fitted, _streamed=True)
         return self
 

@@ -1,0 +1,68 @@
+"""Labels of two classes, and what to say if they are not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+
+def check_labels(y: Any, estimator_name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the two classes, sorted, and y as their indices 0 and 1 (n,)."""
+    if y is None:
+        raise ValueError(
+            f"{estimator_name} requires y to be passed, but the target y is None."
+        )
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind in "fc":
+        check_array(y, ensure_2d=False, input_name="y")
+    if y.dtype.kind == "f" and type_of_target(y, input_name="y") == "continuous":
+        raise ValueError(
+            "Unknown label type: continuous. Recommenders learn from labels of two "
+            "classes. For ratings or watch times, pass for example `y=(rating >= 4)`."
+        )
+    check_classification_targets(y)
+    if type_of_target(y, input_name="y", raise_unknown=True) != "binary":
+        raise ValueError(
+            "Only binary classification is supported. The type of the target is "
+            f"{type_of_target(y)}. For ratings, pass for example `y=(rating >= 4)`."
+        )
+    return np.unique(y, return_inverse=True)
+
+
+def both_classes(
+    classes: np.ndarray, estimator_name: str, positives_suffice: bool
+) -> np.ndarray:
+    """Return the two classes; raise if those found (at a weight above 0) are too few.
+
+    The class 1 (1.0, True) alone is enough where negatives are sampled: the other one
+    is then 0 (0.0, False).
+    """
+    if len(classes) == 2:
+        return classes
+    if positives_suffice and classes[0] == 1:
+        return np.array([0, 1]).astype(classes.dtype)
+    advice = (
+        "Observed positives alone are marked with ones: y = np.ones(len(X))."
+        if positives_suffice
+        else "Pairs whose feedback is unknown belong in X_unlab, not in X."
+    )
+    raise ValueError(
+        f"{estimator_name} needs labelled pairs of two classes, but y (of rows "
+        f"with a weight above zero) has only one class: {classes.tolist()}. {advice}"
+    )
+
+
+def as_expected(
+    classes: np.ndarray, y01: np.ndarray, expected: np.ndarray
+) -> np.ndarray:
+    """Indices (n,) of the labels among the `expected` classes."""
+    unknown = set(classes.tolist()) - set(expected.tolist())
+    if unknown:
+        raise ValueError(
+            f"y has the labels {sorted(unknown, key=str)}, which are not among "
+            f"classes={expected.tolist()}."
+        )
+    return np.array([expected.tolist().index(c) for c in classes.tolist()])[y01]
