@@ -13,6 +13,7 @@ fitted estimator knows (`_exact_json.py`).
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,7 +76,8 @@ def write(path: str | os.PathLike, content: Content) -> None:
         try:
             save_file(_without_sharing(parts), unfinished, metadata=header)
         except SafetensorError as error:
-            raise OSError(f"{path} could not be written: {error}") from error
+            number = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(number[1]) if number else None, str(error)) from error
 
 
 def read(path: str | os.PathLike) -> Content:
@@ -170,6 +172,11 @@ def replaced(path: Path) -> Iterator[Path]:
     """Give a name beside `path` to write to; rename it once that has succeeded.
 
     A full disk or a crash leaves the old file as it was.
+
+    Raises
+    ------
+    OSError
+        If that fails; with the number of the system's error.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(
@@ -181,5 +188,11 @@ def replaced(path: Path) -> Iterator[Path]:
         with open(unfinished, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(unfinished, path)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise OSError(
+            error.errno,
+            f"{path} could not be written ({why}). A file that was there is as it was",
+        ) from error
     finally:
         unfinished.unlink(missing_ok=True)

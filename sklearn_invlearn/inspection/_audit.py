@@ -15,7 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from ..metrics._columns import take_column
 from ..metrics._inputs import BoolArray, FloatArray, IntArray
 from ..model_selection import UserStratifiedKFold
-from ..model_selection._contenders import pool_params
+from ..model_selection._fit_params import FitTables, fit_params
 from ..model_selection._labels import two_classes
 from ._label_audit import LabelAudit
 
@@ -37,6 +37,9 @@ def audit_labels(
     *,
     cv: Any = 5,
     X_unlab: Any = None,
+    X_extra: Any = None,
+    y_extra: Any = None,
+    sample_weight: Any = None,
     path: bool = False,
     n_jobs: int | None = None,
     random_state: Any = None,
@@ -68,6 +71,17 @@ def audit_labels(
     X_unlab : array-like, DataFrame or tuple of them, default=None
         Exposures without feedback, shape (m, n_columns), handed to every `fit` as a
         whole.
+
+    X_extra : array-like, DataFrame or tuple of one, default=None
+        Pairs with sparse but reliable feedback, shape (n_extra, n_columns), handed to
+        every `fit` as a whole, if the estimator has a use for them. A label that is
+        audited should not be among them: it would vouch for itself.
+
+    y_extra : array-like of shape (n_extra,), default=None
+        Their labels.
+
+    sample_weight : array-like of shape (n,), default=None
+        Weights of the rows in training.
 
     path : bool, default=False
         Whether to keep the loss of every row after every epoch, from the model
@@ -125,9 +139,11 @@ def audit_labels(
     True
     """
     y_array, _, positive = two_classes(y)
+    tables = FitTables(X_unlab, X_extra, y_extra, sample_weight)
+    tables.check(y_array, {type(estimator).__name__: estimator})
     splits = _splits(X, y_array, cv, random_state)
     folds = Parallel(n_jobs=n_jobs)(
-        delayed(_audit_fold)(estimator, X, y_array, positive, split, X_unlab, path)
+        delayed(_audit_fold)(estimator, X, y_array, positive, split, tables, path)
         for split in splits
     )
     proba = np.empty(len(y_array))
@@ -168,7 +184,7 @@ def _audit_fold(
     y: NDArray[Any],
     positive: BoolArray,
     split: tuple[IntArray, IntArray],
-    X_unlab: Any,
+    tables: FitTables,
     path: bool,
 ) -> tuple[FloatArray, FloatArray]:
     """Return P(positive) of the test rows, and their loss by epoch if it is wanted."""
@@ -180,7 +196,8 @@ def _audit_fold(
         from ._held_out_loss import watch
 
         recorder = watch(model, X_test, positive[test])
-    model.fit(_safe_indexing(X, train), y[train], **pool_params(model, X_unlab))
+    params_of_fit = fit_params(model, tables.weights_of(train))
+    model.fit(_safe_indexing(X, train), y[train], **params_of_fit)
     losses = np.empty((0, len(test))) if recorder is None else np.array(recorder.losses)
     return np.asarray(model.predict_proba(X_test), dtype=float)[:, 1], losses
 

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from numbers import Integral, Real
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedShuffleSplit
-from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm.auto import tqdm
 
 from ..metrics._columns import take_column
-from ..metrics._inputs import as_column, check_labels, factorise
+from ..metrics._inputs import as_column, factorise
+from ._compare_splits import inner_splits, outer_splits
 from ._comparison import Comparison
 from ._contenders import BASELINES, baselines
-from ._judge import TestRows, judge
+from ._fit_params import FitTables, in_tuple
+from ._judge import judge
 from ._labels import two_classes
-from ._resampled_metrics import IntArray, Metric, get_metric
-from ._run_cache import RunCache, key_of, table_hash
-from ._splitter import first_seen_codes
-from ._trials import Fold, Task, run
-from ._user_stratified import UserStratifiedKFold
+from ._resampled_metrics import get_metric
+from ._run_cache import RunCache, describe, key_of, table_hash
+from ._trials import Task, run
 
 
 @validate_params(
@@ -58,6 +54,9 @@ def compare_recommenders(
     y: Any,
     *,
     X_unlab: Any = None,
+    X_extra: Any = None,
+    y_extra: Any = None,
+    sample_weight: Any = None,
     X_test: Any = None,
     y_test: Any = None,
     cv: Any = None,
@@ -102,6 +101,15 @@ def compare_recommenders(
     X_unlab : array-like or DataFrame of shape (m, n_columns), or tuple of them, \
             default=None
         Exposures without feedback, for the methods whose `fit` takes them.
+    X_extra : array-like or DataFrame of shape (n_extra, n_columns), or tuple of one, \
+            default=None
+        Pairs with sparse but reliable feedback, for the methods that have a use for
+        it. It is not cut into folds: it must say nothing of test rows.
+    y_extra : array-like of shape (n_extra,), default=None
+        Their labels.
+    sample_weight : array-like of shape (n,), default=None
+        Weights of the labelled rows in training; all methods must take them. The
+        metrics are not weighted.
     X_test : array-like, DataFrame or list of rows of shape (n_test, n_columns), \
             default=None
         Pairs to report on. Either this or `cv`.
@@ -156,8 +164,9 @@ def compare_recommenders(
     ------
     ValueError
         If a method has the name of a baseline, neither or both of test rows and `cv`
-        are given, or a metric is undefined on test or validation rows. All of this is
-        found out before anything is trained.
+        are given, no method takes `X_extra`, some method takes no `sample_weight`,
+        or a metric is undefined on test or validation rows. All of this is found out
+        before anything is trained.
     TypeError
         For a metric of probabilities and a method without them.
 
@@ -210,19 +219,21 @@ def compare_recommenders(
         )
     needs_proba = any(metric.needs_proba for metric in chosen)
     _check_contenders(contenders, needs_proba or selector.needs_proba)
-    folds, tests = _folds(X, y_array, classes, X_test, y_test, cv, user_column, chosen)
+    folds, tests = outer_splits(
+        X, y_array, classes, X_test, y_test, cv, user_column, chosen
+    )
+    tables = FitTables(X_unlab, X_extra, y_extra, sample_weight)
+    tables.check(y_array, {name: est for name, (est, _) in contenders.items()})
     tasks = {}
-    data = [table_hash(table) for table in (X, X_test)]
-    pools = X_unlab if isinstance(X_unlab, tuple) else (X_unlab,)
-    data += [table_hash(pool) for pool in pools]
+    data = _hashes(X, X_test, tables)
     for split, fold in enumerate(folds):
         users = factorise(take_column(fold.X, user_column), "The users of X")[0]
         for seed in _check_seeds(seeds):
-            inner = _inner_splits(fold, users, validation, seed, selector)
+            inner = inner_splits(fold, users, validation, seed, selector)
             for method, (estimator, distributions) in contenders.items():
                 task = Task(
                     method, split, seed, estimator, distributions, n_trials, fold,
-                    X_unlab, users, inner, selector, needs_proba,
+                    tables.weights_of(fold.rows), users, inner, selector, needs_proba,
                 )  # fmt: skip
                 key = key_of(
                     data, fold.y, tests[split].rows, inner, method, split, seed,
@@ -280,87 +291,6 @@ def _check_seeds(seeds: Any) -> list[int]:
     return found
 
 
-def _folds(
-    X: Any,
-    y: NDArray[Any],
-    classes: list[Any],
-    X_test: Any,
-    y_test: Any,
-    cv: Any,
-    user_column: int | str,
-    metrics: list[Metric],
-) -> tuple[list[Fold], list[TestRows]]:
-    """Return training rows and test rows of every split."""
-    if (cv is None) == (X_test is None) or (X_test is None) != (y_test is None):
-        raise ValueError("Pass either X_test and y_test, or cv.")
-    parts: list[tuple[Any, NDArray[Any], Any, NDArray[Any], Any]] = []
-    if cv is None:
-        y_test = as_column(y_test, "y_test")
-        if not set(y_test.tolist()) <= set(classes):
-            raise ValueError(f"y_test has labels beside those of y, {classes}.")
-        parts = [(X, y, X_test, y_test, None)]
-    else:
-        if isinstance(cv, Integral):
-            cv = UserStratifiedKFold(
-                int(cv), shuffle=True, random_state=0, user_column=user_column
-            )
-        splits: Iterable = cv.split(X, y) if hasattr(cv, "split") else cv
-        parts = [
-            (_safe_indexing(X, a), y[a], _safe_indexing(X, b), y[b], np.asarray(b))
-            for a, b in splits
-        ]
-    ids = [take_column(part[2], user_column).tolist() for part in parts]
-    everyone = np.fromiter((user for part in ids for user in part), dtype=object)
-    codes = first_seen_codes(everyone, "The users of the test rows")
-    bounds = np.cumsum([0, *map(len, ids)])
-    folds, tests = [], []
-    for k, (X_a, y_a, X_b, y_b, rows) in enumerate(parts):
-        test = TestRows(y_b == classes[1], codes[bounds[k] : bounds[k + 1]], rows)
-        for metric in metrics:
-            _require_defined(metric, test.positive, test.users, f"the test rows ({k})")
-        folds.append(Fold(X_a, y_a, X_b))
-        tests.append(test)
-    return folds, tests
-
-
-def _require_defined(
-    metric: Metric, positive: Any, users: IntArray, where: str
-) -> None:
-    flat = np.full(len(positive), 0.5)
-    try:
-        value = metric.value(positive, flat, factorise(users, "users")[0])
-    except ValueError:
-        value = np.nan
-    if np.isnan(value):
-        raise ValueError(
-            f"{metric.name} is undefined on {where}: they have one class only, or no "
-            "user has both. Use more rows there, or another metric."
-        )
-
-
-def _inner_splits(
-    fold: Fold, users: IntArray, validation: Any, seed: int, selector: Metric
-) -> list[tuple[IntArray, IntArray]]:
-    if isinstance(validation, Integral):
-        validation = UserStratifiedKFold(
-            int(validation), shuffle=True, random_state=seed
-        )
-        splits = list(validation.split(np.column_stack([users, users]), fold.y))
-    elif isinstance(validation, Real):
-        share = StratifiedShuffleSplit(1, test_size=validation, random_state=seed)
-        splits = list(share.split(fold.y, fold.y.astype(str)))
-    else:
-        splits = list(
-            validation.split(fold.X, fold.y)
-            if hasattr(validation, "split")
-            else validation
-        )
-    for _, valid in splits:
-        positive = check_labels(fold.y)[valid]
-        _require_defined(selector, positive, users[valid], "the validation rows")
-    return splits
-
-
 def _run_all(
     tasks: dict[str, Task], cache: RunCache, n_jobs: int | None, progress: bool | None
 ) -> list[dict[str, Any]]:
@@ -385,6 +315,17 @@ def _run_all(
             bar.set_postfix_str(f"{result['method']} {result['validation']:.4f}")
             bar.update()
     return [cache.runs[key] for key in tasks]
+
+
+def _hashes(X: Any, X_test: Any, tables: FitTables) -> list[str]:
+    found = [table_hash(table) for table in (X, X_test)]
+    found += [table_hash(pool) for pool in in_tuple(tables.X_unlab) or (None,)]
+    if tables.X_extra is not None:
+        (X_extra,), (y_extra,) = in_tuple(tables.X_extra), in_tuple(tables.y_extra)
+        found += [table_hash(X_extra), describe(as_column(y_extra, "y_extra"))]
+    if tables.sample_weight is not None:
+        found.append(describe(as_column(tables.sample_weight, "sample_weight")))
+    return found
 
 
 def _version() -> str:

@@ -1,15 +1,12 @@
-"""What a comparison trains: estimators with seeds, pools, and something to tune."""
+"""What a comparison trains: estimators with seeds, and something to tune."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from scipy.stats import loguniform
-from sklearn import get_config
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid, ParameterSampler
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import has_fit_parameter
 
 from ..baselines import ItemPositiveShare, OneHotLogisticRegression
 
@@ -60,22 +57,3 @@ def with_seed(estimator: Any, seed: int) -> Any:
         if name == "random_state" or name.endswith("__random_state")
     ]
     return estimator.set_params(**dict.fromkeys(names, seed))
-
-
-def pool_params(estimator: Any, X_unlab: Any) -> dict[str, Any]:
-    """Return the fit parameters that hand the pool to `estimator`, if it takes one."""
-    if X_unlab is None:
-        return {}
-    pool = X_unlab if isinstance(X_unlab, tuple) else (X_unlab,)
-    prefix = ""
-    while not has_fit_parameter(estimator, "X_unlab"):
-        if isinstance(estimator, Pipeline):
-            name, estimator = estimator.steps[-1]
-            prefix += f"{name}__"
-        elif hasattr(estimator, "estimator"):  # searches and calibration pass it on
-            estimator = estimator.estimator
-        else:
-            return {}
-    if get_config()["enable_metadata_routing"]:
-        prefix = ""
-    return {f"{prefix}X_unlab": pool}

@@ -59,7 +59,8 @@ class RunCache:
                 UserWarning,
                 stacklevel=4,
             )
-            path.write_bytes(complete + newline)
+            with path.open("r+b") as file:  # not written anew: the disk may be full
+                file.truncate(len(complete) + len(newline))
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
 
 from ._bootstrap import check_proba
-from ._contenders import candidates, pool_params, with_seed
+from ._contenders import candidates, with_seed
+from ._fit_params import FitTables, fit_params
 from ._resampled_metrics import Floats, IntArray, Metric
 
 
@@ -23,6 +24,7 @@ class Fold:
     X: Any
     y: NDArray[Any]
     X_test: Any
+    rows: IntArray  # positions of the training rows among the labelled ones
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Task:
     distributions: dict[str, Any]
     n_trials: int
     fold: Fold
-    X_unlab: Any
+    tables: FitTables
     users: IntArray
     inner: list[tuple[IntArray, IntArray]]
     select_by: Metric
@@ -71,7 +73,7 @@ def run(task: Task) -> dict[str, Any]:
     best = int(np.nanargmax(sign * np.array(values)))
     refit_start = time.perf_counter()
     model = with_seed(estimator, task.seed).set_params(**settings[best])
-    model.fit(task.fold.X, task.fold.y, **pool_params(model, task.X_unlab))
+    model.fit(task.fold.X, task.fold.y, **fit_params(model, task.tables))
     refit_seconds = time.perf_counter() - refit_start
     return {
         "method": task.method,
@@ -93,8 +95,8 @@ def _validate(estimator: Any, params: dict[str, Any], task: Task) -> float:
     for train, valid in task.inner:
         model = with_seed(estimator, task.seed).set_params(**params)
         X, y = task.fold.X, task.fold.y
-        pool = pool_params(model, task.X_unlab)
-        model.fit(_safe_indexing(X, train), y[train], **pool)
+        params_of_fit = fit_params(model, task.tables.weights_of(train))
+        model.fit(_safe_indexing(X, train), y[train], **params_of_fit)
         score = scores_of(model, _safe_indexing(X, valid), task.select_by.needs_proba)
         if task.select_by.needs_proba:
             check_proba(score, "predict_proba", task.select_by)
