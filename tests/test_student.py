@@ -20,7 +20,14 @@ from sklearn_invlearn.fitting._student import (
     _losses,
     gated_by_held_out_labels,
 )
-from sklearn_invlearn.spectral import stacking_weights
+from sklearn_invlearn.modules._spectral import SpectralExposure
+from sklearn_invlearn.spectral import (
+    Labels,
+    exposure_matrix,
+    spectral_embeddings,
+    stacking_weights,
+)
+from sklearn_invlearn.spectral._candidates import fit_full
 from sklearn_invlearn.training import Pairs
 
 SPECTRAL = {"backbone": "spectral", "random_state": 0}
@@ -56,9 +63,20 @@ def on_clean(data):
     return fit(CrossEntropyRecommender, data, data.y)
 
 
+class FullModelAlone(SpectralExposure):
+    """Without the strongly regularised models, which leave a student little to do."""
+
+    @classmethod
+    def fitted(cls, n_users, n_items, *, labels, exposed, seed, report=None):
+        exposures = exposure_matrix(*exposed, (n_users, n_items))
+        embeddings = spectral_embeddings(exposures, np.random.default_rng(seed))
+        full, learned = fit_full(embeddings, Labels(**labels), None, seed)
+        return SpectralExposure([full], [learned], 0.0, np.ones(1))
+
+
 @pytest.fixture(scope="module")
 def on_noise(data, noisy):
-    return fit(CrossEntropyRecommender, data, noisy)
+    return fit(CrossEntropyRecommender, data, noisy, backbone=FullModelAlone)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 """A model of all exposures that learns its own regularisation from few labels.
 
 Spectral embeddings of who was shown what carry structure that labels need not pay
-for. :func:`fit_spectral` builds them and fits three nested models on top of them to the
-labels: the full one with precisions by marginal likelihood, the two convex ones with a
-strength of regularisation chosen on held-out labels. It then weights the three by how
+for. :func:`fit_spectral` builds them and fits nested models on top of them to the
+labels: the full one with precisions by marginal likelihood, convex ones with a
+strength of regularisation chosen on held-out labels. It then weights them by how
 well they predict labels they have not seen.
 """
 

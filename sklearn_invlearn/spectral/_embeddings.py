@@ -20,6 +20,7 @@ _MAX_RANK = 128
 _RAW_RANK = 32
 _OFFSET = 50.0  # degrees below this count as if they were less different
 _DEGREE_SCALE = 0.2
+_MANY_NEWCOMERS = 0.1  # share of labelled pairs
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,28 @@ def spectral_embeddings(
     """
     shrunken = _shrunken_embeddings(exposures if rest is None else rest, rng)
     return Embeddings(*shrunken, *_raw_embeddings(exposures, rng))
+
+
+def embeddings_for(
+    exposures: sparse.csr_array, labelled: sparse.csr_array, rng: np.random.Generator
+) -> Embeddings:
+    """Embed for a model of labelled pairs, which are among the exposures.
+
+    The shrunken embeddings are those of all exposures, or of those without a label. A
+    labelled pair is one of the exposures, a pair to be predicted is not. For a user
+    with hundreds of exposures one more is nothing. Who has no other one would be told
+    by it, when labelled, and not be known at all, when predicted: on Adressa that cost
+    .03 of AUC. Elsewhere to leave out labelled pairs costs .001 to .006, hence the
+    threshold. The raw vectors keep all: an own pair weighs little in them.
+    """
+    rest = without(exposures, labelled)
+    pairs = labelled.tocoo()
+    of_user = np.diff(exposures.indptr)[pairs.coords[0]]
+    of_item = np.bincount(exposures.indices, minlength=exposures.shape[1])
+    alone = (of_user == 1) | (of_item[pairs.coords[1]] == 1)
+    many = np.mean(alone) > _MANY_NEWCOMERS
+    leave_out = rest.nnz > labelled.nnz and many
+    return spectral_embeddings(exposures, rng, rest=rest if leave_out else None)
 
 
 def _shrunken_embeddings(

@@ -1,0 +1,98 @@
+"""The models that are weighed against each other, fitted to labels.
+
+The full one learns a precision for each block. "biases", "linear" and "crossed" are
+convex and have one strength of regularisation each, chosen where the weights come
+from: on labels held out. With few labels that is safer than evidence, which shrinks too
+much (by Laplace's approximation). With wrong labels it is safer too, as evidence then
+shrinks too little: it takes for signal what the free tables have learned by heart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ._bilinear import PRECISIONS, STRUCTURES, Bilinear, expanded
+from ._convex import fit_convex, learn_convex
+from ._embeddings import Embeddings
+from ._training import Labels, fit_bilinear
+
+Precisions = dict[str, float]
+
+# Strengths of regularisation, in the order in which they are tried; times the base.
+STRENGTHS = {
+    "biases": (0.3, 1.0, 3.0, 10.0, 30.0),
+    "linear": (0.3, 1.0, 3.0, 10.0, 30.0),
+    "crossed": (10.0, 30.0, 100.0),
+}
+CANDIDATES = (*STRENGTHS, "full")
+FEWEST_ROWS = 1_000  # below, p and q have nothing to learn from
+
+# g is free, as one direction explains few labels.
+_FREE = {"b_u": 1.0, "b_i": 1.0, "a": 1.0, "c": 1.0, "g": 0.04}
+_BASE = {"biases": _FREE, "linear": _FREE, "crossed": PRECISIONS}
+_N_STEPS = 500
+_N_STEPS_LARGE = 700
+_N_STEPS_FOLD = 300
+_N_STEPS_SMALL = 150
+_SMALL = 2_000  # rows up to which one batch holds all, and steps are not noisy
+_LARGE = 300_000  # rows from which more steps pay
+
+
+def fit_full(
+    embeddings: Embeddings, labels: Labels, precisions: Precisions | None, seed: int
+) -> tuple[Bilinear, Precisions]:
+    """Fit the full structure, exactly where it is convex; None learns precisions."""
+    P, Q = embeddings.user, embeddings.item
+    # Precisions that were learned say which blocks there were to learn.
+    tiny = len(labels) < FEWEST_ROWS if precisions is None else "p" not in precisions
+    part, compact, users, items = _part(P, Q, "crossed" if tiny else "full", labels)
+    if not tiny:
+        n_steps = _n_steps(len(labels), in_fold=precisions is not None)
+        precisions = fit_bilinear(part, compact, precisions, n_steps=n_steps, seed=seed)
+    elif precisions is None:
+        precisions = learn_convex(part, compact, seed)
+    else:
+        fit_convex(part, compact, precisions)
+    return expanded(part, P, Q, users, items), precisions
+
+
+def fit_path(
+    embeddings: Embeddings, structure: str, labels: Labels, strengths: tuple[float, ...]
+) -> Iterator[Bilinear]:
+    """Fits of a convex structure, each started from the one before.
+
+    "crossed" stands on the embeddings of the full structure, the others on the raw
+    ones.
+    """
+    P, Q = embeddings.raw_user, embeddings.raw_item
+    if structure == "crossed":
+        P, Q = embeddings.user, embeddings.item
+    part, compact, users, items = _part(P, Q, structure, labels)
+    for strength in strengths:
+        fit_convex(part, compact, precisions_of(structure, strength))
+        yield expanded(part, P, Q, users, items)
+
+
+def precisions_of(structure: str, strength: float) -> Precisions:
+    """Precisions of a convex structure."""
+    return {k: strength * _BASE[structure][k] for k in STRUCTURES[structure]}
+
+
+def _part(
+    P: np.ndarray, Q: np.ndarray, structure: str, labels: Labels
+) -> tuple[Bilinear, Labels, np.ndarray, np.ndarray]:
+    """Unfitted model of the users and items that have labels, labels in its codes."""
+    users, user = np.unique(labels.user, return_inverse=True)
+    items, item = np.unique(labels.item, return_inverse=True)
+    part = Bilinear(P[users], Q[items], structure, labels.base_rate)
+    return part, Labels(user, item, labels.y, labels.weight), users, items
+
+
+def _n_steps(n_labels: int, *, in_fold: bool) -> int:
+    if n_labels < _SMALL:
+        return _N_STEPS_SMALL
+    if in_fold:
+        return _N_STEPS_FOLD
+    return _N_STEPS_LARGE if n_labels >= _LARGE else _N_STEPS

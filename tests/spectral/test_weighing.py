@@ -1,0 +1,123 @@
+"""What held-out labels decide: calibration on unseen pairs, strength under noise."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import expit
+from sklearn.metrics import roc_auc_score
+
+from sklearn_invlearn.datasets import make_sparse_feedback
+from sklearn_invlearn.spectral import Labels, exposure_matrix, spectral_embeddings
+from sklearn_invlearn.spectral import _weighing as weighing_module
+from sklearn_invlearn.spectral._candidates import CANDIDATES, fit_full, fit_path
+from sklearn_invlearn.spectral._mixture import fit_spectral
+from sklearn_invlearn.spectral._weighing import weigh
+
+
+@pytest.fixture(scope="module")
+def data():
+    return make_sparse_feedback(
+        n_users=400,
+        n_items=300,
+        n_exposures=20_000,
+        label_fraction=0.3,
+        exposure_affinity=1.5,
+        preference_strength=1.5,
+        random_state=1,
+    )
+
+
+def labels_of(data, y=None):
+    """Labels whose codes are the ids of the generator, and all exposures."""
+    y = data.y if y is None else y
+    labels = Labels(*data.X.T.astype(np.int64), y.astype(float), np.ones(len(y)))
+    return labels, np.vstack([data.X, data.X_unlab]).T.astype(np.int64)
+
+
+def shape_of(data):
+    parts = (data.X, data.X_unlab, data.X_test)
+    return tuple(int(max(part[:, k].max() for part in parts)) + 1 for k in (0, 1))
+
+
+def fitted_logit(fit, X):
+    pairs = torch.from_numpy(X.T.astype(np.int64))
+    with torch.no_grad():
+        z = [w * model(*pairs).numpy() for w, model in zip(fit.weights, fit.models)]
+    return fit.intercept + np.sum(z, axis=0)
+
+
+def bias_of_probabilities(data):
+    labels, exposed = labels_of(data)
+    fit = fit_spectral(labels, exposed, shape_of(data), seed=0)
+    return expit(fitted_logit(fit, data.X_test)).mean() - data.proba_test.mean()
+
+
+def test_probabilities_are_those_of_pairs_outside_the_exposures(data, monkeypatch):
+    corrected = bias_of_probabilities(data)
+    monkeypatch.setattr(weighing_module, "_OWN_SHARE", np.inf)
+    assert bias_of_probabilities(data) < -0.02
+    assert abs(corrected) < 0.015
+
+
+def weighing_of(data, y):
+    labels, exposed = labels_of(data, y)
+    exposures = exposure_matrix(*exposed, shape_of(data))
+    embeddings = spectral_embeddings(exposures, np.random.default_rng(0))
+    _, learned = fit_full(embeddings, labels, None, 0)
+    return weigh(exposures, embeddings, labels, learned, 0), embeddings, labels
+
+
+def test_wrong_labels_bring_in_strong_regularisation(data):
+    flipped = data.y ^ (np.random.default_rng(0).random(len(data.y)) < 0.4)
+    found, embeddings, labels = weighing_of(data, flipped)
+    assert set(found.weights) == set(CANDIDATES)
+    assert found.strengths["crossed"] >= 10
+    assert found.weights["full"].max() < 0.5
+    full, _ = fit_full(embeddings, labels, None, 0)
+    alone = type("", (), {"weights": [1.0], "models": [full], "intercept": 0.0})
+    whole = fit_spectral(labels, labels_of(data)[1], shape_of(data), seed=0)
+    auc = [
+        roc_auc_score(data.y_test, fitted_logit(fit, data.X_test))
+        for fit in (whole, alone)
+    ]
+    assert auc[0] > auc[1] + 0.005
+
+
+def test_right_labels_do_not(data):
+    found, _, _ = weighing_of(data, data.y)
+    assert "crossed" not in found.strengths
+    assert found.weights["crossed"].tolist() == [0.0]
+    assert found.weights["full"].max() > 0.5
+
+
+def test_a_path_ends_where_the_held_out_loss_rises(data):
+    labels, exposed = labels_of(data)
+    embeddings = spectral_embeddings(
+        exposure_matrix(*exposed, shape_of(data)), np.random.default_rng(0)
+    )
+    known, held_out = labels[np.arange(0, 4000)], labels[np.arange(4000, len(labels))]
+    tried = weighing_module._worth_trying(
+        embeddings, known, held_out, np.zeros(len(held_out))
+    )["biases"]
+    every = weighing_module.STRENGTHS["biases"]
+    assert tried == every[: len(tried)]
+    losses = [
+        weighing_module._loss(
+            weighing_module._held_out_logit(model, held_out), held_out
+        )
+        for model in fit_path(embeddings, "biases", known, every)
+    ]
+    assert (np.diff(losses[: len(tried)]) < 0).all()
+    assert len(tried) == len(every) or losses[len(tried)] >= losses[len(tried) - 1]
+
+
+def test_labels_of_a_single_pair(data):
+    """Without it no exposure is left to embed."""
+    labels = Labels(
+        np.ones(12, dtype=np.int64),
+        np.ones(12, dtype=np.int64),
+        np.arange(12) % 2.0,
+        np.ones(12),
+    )
+    fit = fit_spectral(labels, np.ones((2, 1), dtype=np.int64), (2, 2), seed=0)
+    assert expit(fitted_logit(fit, np.ones((1, 2)))) == pytest.approx(0.5, abs=0.1)
