@@ -28,7 +28,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from sklearn_invlearn import InverseGradientRecommender
 from sklearn_invlearn.losses import inverse_dual
-from sklearn_invlearn.training import PairNet, Pairs, TrainingData
+from sklearn_invlearn.training import (
+    DIRECTIONS,
+    InverseGradientNet,
+    PairNet,
+    Pairs,
+    TrainingData,
+)
 
 
 class PublicGMF(nn.Module):
@@ -83,8 +89,8 @@ def _head(n_inputs: int) -> nn.Linear:
     return head
 
 
-class PublicCodeNet(PairNet):
-    """An epoch of the public code.
+class PublicCodeNet(InverseGradientNet):
+    """An epoch of the public code; its trace is recorded as that of the estimator.
 
     Parameters
     ----------
@@ -105,10 +111,9 @@ class PublicCodeNet(PairNet):
         zero_clones: bool = False,
         **kwargs: Any,
     ) -> None:
-        self.alpha = alpha
         self.zero_grad = zero_grad
         self.zero_clones = zero_clones
-        super().__init__(module, **kwargs)
+        super().__init__(module, alpha=alpha, **kwargs)
 
     def initialize(self) -> PublicCodeNet:
         super().initialize()
@@ -130,14 +135,14 @@ class PublicCodeNet(PairNet):
             loss.backward()
             self.adam_[0].step()
             yield loss.detach()
-        taken = {"direct": 0, "pass": 0, "inverse": 0}
+        trace = []
         for _ in range(data.held_out.n_batches_per_pass):
             held_out = next(data.held_out)
-            taken[self.unlabeled_step(data.unlabeled.draw(held_out), held_out)] += 1
-        for direction, count in taken.items():
-            self.history.record(f"n_{direction}", count)
+            unlabeled = data.unlabeled.draw(held_out)
+            trace.append(self.unlabeled_step(unlabeled, held_out))
+        self.record_trace(torch.stack(trace))
 
-    def unlabeled_step(self, unlabeled: Pairs, held_out: Pairs) -> str:
+    def unlabeled_step(self, unlabeled: Pairs, held_out: Pairs) -> Tensor:
         self.module_.zero_grad()
         for direction, clone in self.clones_.items():
             clone.load_state_dict(self.module_.state_dict())
@@ -147,7 +152,9 @@ class PublicCodeNet(PairNet):
             (dual if direction == "direct" else -dual).backward()
             torch.optim.Adam(clone.parameters(), lr=self.alpha).step()
         models = {**self.clones_, "pass": self.module_}
-        loss = {name: self.loss_at(model, held_out) for name, model in models.items()}
+        loss = {
+            name: self.candidate_loss(models[name], held_out) for name in DIRECTIONS
+        }
         chosen = "pass"
         if loss["direct"] < loss["inverse"] and loss["direct"] < loss["pass"]:
             chosen = "direct"
@@ -162,7 +169,13 @@ class PublicCodeNet(PairNet):
             torch.optim.Adam(models[chosen].parameters(), lr=self.lr).step()
             self.module_.load_state_dict(models[chosen].state_dict())
         self.renew_optimizer()
-        return chosen
+        losses = [loss[name].detach() for name in DIRECTIONS]
+        choice = losses[0].new_tensor(DIRECTIONS.index(chosen))
+        return torch.stack([*losses, choice])
+
+    def candidate_loss(self, model: nn.Module, held_out: Pairs) -> Tensor:
+        """Loss of training-test rows at one of the three points, differentiable."""
+        return self.loss_at(model, held_out)
 
     @staticmethod
     def loss_at(model: nn.Module, batch: Pairs) -> Tensor:
@@ -185,13 +198,18 @@ class PublicCodeRecommender(InverseGradientRecommender):
 
 
 def public_code(
-    backbone: str, seed: int, *, zero_grad: bool = False, zero_clones: bool = False
+    backbone: str,
+    seed: int,
+    *,
+    zero_grad: bool = False,
+    zero_clones: bool = False,
+    estimator: type[PublicCodeRecommender] = PublicCodeRecommender,
 ) -> PublicCodeRecommender:
     """Return the estimator with the settings of the paper: γ = 1e-4, α = 0.1 γ.
 
     The weights of the epoch with the best validation loss are kept, of ten epochs.
     """
-    est = PublicCodeRecommender(
+    est = estimator(
         backbone={"gmf": PublicGMF, "neumf": PublicNeuMF}[backbone],
         gamma=1e-4,
         max_epochs=10,
