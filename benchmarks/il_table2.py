@@ -197,6 +197,17 @@ def best_trial(trials: Trials, method: str, backbone: str, n_trials: int) -> int
     return int(np.argmax(scores))
 
 
+def keep_best_trials(trials: Trials, backbones: list[str], n_trials: int) -> None:
+    """Take the best trial of a finished search for its method's fit with that seed."""
+    for backbone, method in product(backbones, METHODS):
+        keys = [f"trial/{method.name}/{backbone}/{n}" for n in range(n_trials)]
+        if all(key in trials.done for key in keys):
+            best = keys[best_trial(trials, method.name, backbone, n_trials)]
+            record = {k: v for k, v in trials.done[best].items() if k != "key"}
+            record["proba"] = trials.array(best, "proba")
+            trials.run(f"tuned/{method.name}/{backbone}/{SEEDS[0]}", lambda r=record: r)
+
+
 # ---- what is written -------------------------------------------------------------
 
 
@@ -347,10 +358,16 @@ def main(argv: list[str] | None = None) -> None:
             lambda: tuned_jobs(data, trials, args.backbones, args.n_trials, args.seeds),
         ),
     )
-    last = 0 if args.page_only else 2 if args.published_only else len(stages)
-    for stage, jobs in stages[:last]:
+    if args.page_only:
+        keep_best_trials(trials, args.backbones, args.n_trials)
+        stages = ()
+    elif args.published_only:
+        stages = stages[:2]
+    for stage, jobs in stages:
         for key, compute in with_bar(jobs(), stage):
             trials.run(key, compute)
+        if stage == "search":
+            keep_best_trials(trials, args.backbones, args.n_trials)
     write_page(args.output, page(trials, data, args, origin))
     print(f"Written: {args.output}")
 
