@@ -60,7 +60,9 @@ Direct / pass / inverse: per cent of the steps in each third of the run. "Change
 median over the steps of the larger relative change of the training-test loss by the
 probe. "Ties": all three losses equal. "Right": of the moves (direct or inverse), the
 share that lowers the loss of 20,000 validation pairs, too; "direct right": the
-share if every move had been direct.
+share if every move had been direct. "Told by positives": AUC with which the share of
+positives in the training-test batch, which says nothing of the unlabeled one, tells
+direct from inverse (within epochs; .5 is chance).
 
 {table(convergence_rows(trials))}
 
@@ -158,7 +160,7 @@ def trace_rows(trials: Trials) -> list[dict[str, str]]:
 
 
 def trace_row(trials: Trials, key: str) -> dict[str, str]:
-    trace, judged = trials.array(key, "trace"), trials.array(key, "judged")
+    trace = trials.array(key, "trace")
     thirds = np.array_split(trace["direction"], 3)
     losses = [trace[f"loss_{name}"] for name in DIRECTIONS]
     return {
@@ -168,7 +170,8 @@ def trace_row(trials: Trials, key: str) -> dict[str, str]:
         "last third": shares(thirds[2]),
         "change": f"{trace_verdict(trace).change:.0e}",
         "ties": percent(np.mean(np.ptp(losses, axis=0) == 0)),
-        **right(trace["direction"], judged),
+        **right(trials, key),
+        "told by positives": told_by_positives(trials, trace),
     }
 
 
@@ -176,20 +179,35 @@ def shares(direction: np.ndarray) -> str:
     return " / ".join(f"{100 * (direction == name).mean():.0f}" for name in DIRECTIONS)
 
 
-def right(direction: np.ndarray, judged: np.ndarray) -> dict[str, str]:
+def right(trials: Trials, key: str) -> dict[str, str]:
     """Moves that the judge approves of, and what always going direct would give."""
-    gain = {
-        name: judged[:, k] < judged[:, DIRECTIONS.index("pass")]
-        for k, name in enumerate(DIRECTIONS)
-    }
+    direction = trials.array(key, "trace")["direction"]
     moved = direction != "pass"
+    try:
+        judged = trials.array(key, "judged")
+    except FileNotFoundError:  # a judge of NeuMF costs as much as its training
+        return {"right": "–", "direct right": "–"}
     if not moved.any():
         return {"right": "–", "direct right": "–"}
+    stay = judged[:, DIRECTIONS.index("pass")]
+    gain = {name: judged[:, k] < stay for k, name in enumerate(DIRECTIONS)}
     taken = np.where(direction == "direct", gain["direct"], gain["inverse"])
     return {
         "right": percent(taken[moved].mean()),
         "direct right": percent(gain["direct"][moved].mean()),
     }
+
+
+def told_by_positives(trials: Trials, trace: np.ndarray) -> str:
+    """AUC of the batch's share of positives for direct against inverse, by epoch."""
+    share = trials.array("batches", "positives")[: len(trace)]
+    direct = trace["direction"] == "direct"
+    found = []
+    for epoch in np.unique(trace["epoch"]):
+        rows = (trace["epoch"] == epoch) & (trace["direction"] != "pass")
+        if 0 < direct[rows].sum() < rows.sum():
+            found.append(roc_auc_score(direct[rows], share[rows]))
+    return f"{np.mean(found):.2f}" if found else "–"
 
 
 def chosen_loss(trace: np.ndarray) -> np.ndarray:
@@ -217,7 +235,7 @@ def ratio_rows(trials: Trials) -> list[dict[str, str]]:
     rows = []
     for key in [key for key in trials.done if key.startswith("ratio/")]:
         _, probe, ratio = key.split("/")
-        trace, judged = trials.array(key, "trace"), trials.array(key, "judged")
+        trace = trials.array(key, "trace")
         difference = chosen_loss(trace) - chosen_loss(base)
         first, last = (
             difference[trace["epoch"] == e].mean() for e in (1, trace["epoch"].max())
@@ -228,7 +246,8 @@ def ratio_rows(trials: Trials) -> list[dict[str, str]]:
                 "α/γ": ratio,
                 "direct / pass / inverse": shares(trace["direction"]),
                 "change": f"{trace_verdict(trace).change:.0e}",
-                **right(trace["direction"], judged),
+                **right(trials, key),
+                "told by positives": told_by_positives(trials, trace),
                 "loss, first epoch": f"{first:+.4f}",
                 "last": f"{last:+.4f}",
                 "jitter": f"{np.diff(difference).std():.0e}",

@@ -1,4 +1,4 @@
-"""Inverse gradient beside a judge: was the direction right for other labels, too?
+"""What decides on a direction? A judge, and what the training-test batches hold.
 
 The direction of a step is chosen on one training-test batch. A judge of many more
 labelled pairs, which no step is trained on, looks at the same three points; its
@@ -62,6 +62,27 @@ class JudgedPublicCode(PublicCodeRecommender):
 
     def _net(self) -> tuple[type[PairNet], dict[str, Any]]:
         return _JudgedPublicCodeNet, super()._net()[1]
+
+
+class _BatchesNet(InverseGradientNet):
+    def training_steps(self, data: TrainingData) -> Iterator[Tensor]:
+        assert data.held_out is not None
+        batches = (next(data.held_out) for _ in range(data.held_out.n_batches_per_pass))
+        self.positives_ = [
+            *getattr(self, "positives_", ()),
+            *(float(batch.y.mean()) for batch in batches),
+        ]
+        yield torch.zeros(())
+
+
+class BatchesOnly(InverseGradientRecommender):
+    """Trains nothing: reads what the training-test batches of a `random_state` hold.
+
+    They depend on neither model nor settings, so they are those of every run.
+    """
+
+    def _net(self) -> tuple[type[PairNet], dict[str, Any]]:
+        return _BatchesNet, super()._net()[1]
 
 
 def judged_losses(estimator: Any) -> np.ndarray:

@@ -22,11 +22,18 @@ from typing import Any
 import numpy as np
 from _il_figures_page import page
 from _il_pictures import draw_all
-from _judged import JudgedPublicCode, JudgedRecommender, judged_losses
+from _judged import (
+    BatchesOnly,
+    JudgedPublicCode,
+    JudgedRecommender,
+    judged_losses,
+)
 from _protocol import Data, Part, evaluate, provenance, read_data
-from _public_code import public_code
+from _public_code import PublicCodeRecommender, public_code
 from _trials import Trials, with_bar, write_page
 from il_table2 import METHODS, NO_BIASES, PUBLISHED, TUNED, search_jobs, settings
+
+from sklearn_invlearn import InverseGradientRecommender
 
 SEED = 0
 GAMMA = PUBLISHED["gamma"]
@@ -75,32 +82,38 @@ def unrated_pairs(data: Data) -> np.ndarray:
 # ---- what is run -----------------------------------------------------------------
 
 
-def published(backbone: str = "gmf", **params: Any) -> JudgedRecommender:
+def published(backbone: str = "gmf", kind: Any = JudgedRecommender, **params: Any):
     settings = {**NO_BIASES, **PUBLISHED, **params}
-    return JudgedRecommender(backbone=backbone, random_state=SEED, **settings)
+    return kind(backbone=backbone, random_state=SEED, **settings)
 
 
-def public(backbone: str = "gmf", **switches: Any) -> JudgedPublicCode:
-    return public_code(backbone, SEED, estimator=JudgedPublicCode, **switches)
+def public(backbone: str = "gmf", kind: Any = JudgedPublicCode, **switches: Any):
+    return public_code(backbone, SEED, estimator=kind, **switches)
 
 
-def tuned(best: dict[str, Any], **params: Any) -> JudgedRecommender:
+def tuned(best: dict[str, Any], kind: Any = JudgedRecommender, **params: Any):
     settings = {**TUNED, **best, **params}
-    return JudgedRecommender(backbone="gmf", random_state=SEED, **settings)
+    return kind(backbone="gmf", random_state=SEED, **settings)
 
 
 def weight_jobs(data: Data, best: dict[str, Any]) -> Iterator[Job]:
-    """Figures 3 and 5: five ways to train, their first epoch and all of them."""
+    """Figures 3 and 5: five ways to train, all of their epochs and the first alone."""
     pool = unrated_pairs(data)
-    for when, epochs in (("last", {}), ("first", {"max_epochs": 1})):
-        for name, model in (
-            ("GMF, as published", published(**epochs)),
-            ("GMF, public code", public().set_params(**epochs)),
-            ("GMF, tuned", tuned(best, **epochs)),
-            ("NeuMF, as published", published("neumf", **epochs)),
-            ("NeuMF, public code", public("neumf").set_params(**epochs)),
-        ):
-            yield f"{when}/{name}", lambda model=model: fit(model, data, pool)
+    ours, theirs = InverseGradientRecommender, PublicCodeRecommender  # without a judge
+    first = {"max_epochs": 1}
+    for key, model in (
+        ("last/GMF, as published", published()),
+        ("last/GMF, public code", public()),
+        ("last/GMF, tuned", tuned(best)),
+        ("last/NeuMF, as published", published("neumf")),
+        ("last/NeuMF, public code", public("neumf", theirs)),
+        ("first/GMF, as published", published("gmf", ours, **first)),
+        ("first/GMF, public code", public("gmf", theirs).set_params(**first)),
+        ("first/GMF, tuned", tuned(best, ours, **first)),
+        ("first/NeuMF, as published", published("neumf", ours, **first)),
+        ("first/NeuMF, public code", public("neumf", theirs).set_params(**first)),
+    ):
+        yield key, lambda model=model: fit(model, data, pool)
 
 
 def few_label_jobs(data: Data) -> Iterator[Job]:
@@ -142,6 +155,18 @@ def ratio_jobs(data: Data) -> Iterator[Job]:
             yield f"ratio/{probe}/{ratio:g}", lambda model=model: fit(model, data)
 
 
+def batch_jobs(data: Data) -> Iterator[Job]:
+    """Share of positives in each training-test batch, the same in all runs."""
+
+    def read() -> dict[str, Any]:
+        model = published(kind=BatchesOnly)
+        # With validation rows, as in the runs: without, more rows would be set aside.
+        model.fit(data.train.X, data.train.y, X_val=data.choose.X, y_val=data.choose.y)
+        return {"positives": np.array(model.net_.positives_)}
+
+    yield "batches", read
+
+
 def best_of_search(data: Data) -> dict[str, Any]:
     """Setting of the tuned row of `il_table2.py`, whose trials are used if kept."""
     table = Trials("il_table2")
@@ -180,6 +205,7 @@ def main(argv: list[str] | None = None) -> None:
         ("few labels", few_label_jobs(data)),
         ("controls", control_jobs(data, best)),
         ("ratios", ratio_jobs(data)),
+        ("batches", batch_jobs(data)),
     ):
         for key, compute in with_bar(jobs, stage):
             trials.run(key, compute)
