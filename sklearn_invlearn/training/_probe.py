@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._row_gradients import SumsByRow
+from ._row_gradients import SumsByRow, put_rows
 
 # The order decides ties: direct, then pass.
 DIRECTIONS = ("direct", "pass", "inverse")
@@ -20,7 +20,7 @@ class _Part(NamedTuple):
 
     parameter: Tensor
     codes: Tensor | None
-    values: tuple[Tensor, Tensor, Tensor]  # in the order of DIRECTIONS
+    points: Tensor  # (3, *shape), in the order of DIRECTIONS
 
 
 class Probe:
@@ -49,41 +49,40 @@ class Probe:
         sums_by_row: SumsByRow,
     ) -> None:
         gradient = list(gradient)
-        dense = [
-            (p, None, p.detach().clone(), g) for p, g in gradient if not g.is_sparse
-        ]
         tables = [(p, g) for p, g in gradient if g.is_sparse]
-        rows = sums_by_row([g for _, g in tables])
-        sparse = [
-            (p, row.codes, p.detach().index_select(0, row.codes), row.values)
-            for (p, _), row in zip(tables, rows)
+        self._parts = [
+            _Part(p, None, _points(p, g, alpha, probe))
+            for p, g in gradient
+            if not g.is_sparse
         ]
-        self._parts = []
-        for p, codes, theta, g in (*dense, *sparse):
-            step = g.sign() if probe == "sign" else g
-            values = (theta - alpha * step, theta, theta + alpha * step)
-            self._parts.append(_Part(p, codes, values))
+        for (p, _), row in zip(tables, sums_by_row([g for _, g in tables])):
+            theta = p.detach().index_select(0, row.codes)
+            points = _points(theta, row.values, alpha, probe)
+            self._parts.append(_Part(p, row.codes, points))
 
     @torch.no_grad()
     def move_to(self, direction: int | Tensor) -> None:
         """Write one of the three points into the model.
 
-        A tensor () stays on its device: the choice is made by `torch.where`.
+        A tensor () stays on its device: it indexes the points there.
         """
-        for parameter, codes, values in self._parts:
+        for parameter, codes, points in self._parts:
             if isinstance(direction, Tensor):
-                chosen = _select(direction, values)
+                chosen = points.index_select(0, direction.reshape(1))[0]
             else:
-                chosen = values[direction]
+                chosen = points[direction]
             if codes is None:
                 parameter.copy_(chosen)
             else:
-                parameter.index_put_((codes,), chosen)
+                put_rows(parameter, codes, chosen)
 
 
-def _select(choice: Tensor, values: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """`values[choice]` without bringing `choice` to the CPU."""
-    direct, stay, inverse = values
-    return torch.where(
-        choice == DIRECT, direct, torch.where(choice == PASS, stay, inverse)
-    )
+@torch.no_grad()
+def _points(theta: Tensor, g: Tensor, alpha: float, probe: str) -> Tensor:
+    """θ - α∘g, θ and θ + α∘g, shape (3, *shape); θ is copied, bit by bit."""
+    step = g.sign() if probe == "sign" else g
+    points = theta.new_empty((len(DIRECTIONS), *theta.shape))
+    torch.sub(theta, step, alpha=alpha, out=points[DIRECT])
+    points[PASS].copy_(theta)
+    torch.add(theta, step, alpha=alpha, out=points[INVERSE])
+    return points

@@ -13,7 +13,8 @@ first step of all rows it touches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -21,7 +22,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.adam import adam
 
-from ._row_gradients import SumsByRow
+from ._row_gradients import RowGradient, SumsByRow, put_rows
+
+_NUMBERS_AT_A_TIME = 131_072  # half a MiB in single precision
 
 
 class RowwiseAdam(Optimizer):
@@ -39,7 +42,7 @@ class RowwiseAdam(Optimizer):
     betas : tuple of two floats, default=(0.9, 0.999)
         Decay of the moments.
     eps : float, default=1e-8
-        Added to the denominator.
+        Added to the denominator; positive, or rows without gradient would be NaN.
     weight_decay : float, default=0.0
         L2 penalty, of a table on the touched rows only.
     """
@@ -54,6 +57,8 @@ class RowwiseAdam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
+        if not eps > 0.0:
+            raise ValueError(f"eps={eps}: RowwiseAdam needs a positive one, as 1e-8.")
         # "fused" makes load_state_dict keep `step` on the device of its parameter.
         defaults = {"lr": lr, "betas": betas, "eps": eps, "fused": True}
         super().__init__(params, defaults | {"weight_decay": weight_decay})
@@ -82,30 +87,40 @@ class RowwiseAdam(Optimizer):
     def _step_group(
         self, tables: list[Tensor], dense: list[Tensor], group: dict[str, Any]
     ) -> None:
-        states = [self._state_of(p) for p in (*tables, *dense)]
-        whole = [
-            (p, state["exp_avg"], state["exp_avg_sq"])
-            for p, state in zip((*tables, *dense), states)
-        ]
         sparse: list[Any] = [p.grad for p in tables]
         rows = self._sums_by_row(sparse)
+        for few in _few_at_a_time(tables):
+            self._step_rows(few, list(islice(rows, len(few))), group)
+        gradients: list[Any] = [p.grad for p in dense]
+        if weight_decay := group["weight_decay"]:
+            gradients = [g.add(p, alpha=weight_decay) for p, g in zip(dense, gradients)]
+        self._adam(dense, self._tensors_of(dense), gradients, group)
+
+    def _step_rows(
+        self, tables: list[Tensor], rows: list[RowGradient], group: dict[str, Any]
+    ) -> None:
         # Touched rows are taken out, updated by the same kernel as dense parameters,
-        # and put back. A row that comes twice is computed, and put back, twice.
+        # and put back. Row 0 has no gradient and no moments, so it stays where it is.
+        whole = self._tensors_of(tables)
         taken = [
-            tuple(tensor.index_select(0, row.codes) for tensor in tensors)
+            [tensor.index_select(0, row.codes) for tensor in tensors]
             for tensors, row in zip(whole, rows)
         ]
-        gradients: list[Any] = [row.values for row in rows] + [p.grad for p in dense]
         if weight_decay := group["weight_decay"]:
             for (values, *_), row in zip(taken, rows):
                 row.values.add_(values * row.is_known, alpha=weight_decay)
-            for k, p in enumerate(dense, start=len(tables)):
-                gradients[k] = gradients[k].add(p, alpha=weight_decay)
-        steps = [state["step"] for state in states]
-        _adam([*taken, *whole[len(tables) :]], gradients, steps, group)
+        self._adam(tables, taken, [row.values for row in rows], group)
         for tensors, row, updated in zip(whole, rows, taken):
             for tensor, values in zip(tensors, updated):
-                tensor.index_put_((row.codes,), values)
+                put_rows(tensor, row.codes, values)
+
+    def _tensors_of(self, parameters: list[Tensor]) -> list[list[Tensor]]:
+        """Parameter and both moments of each of `parameters`."""
+        states = [self._state_of(p) for p in parameters]
+        return [
+            [p, state["exp_avg"], state["exp_avg_sq"]]
+            for p, state in zip(parameters, states)
+        ]
 
     def _state_of(self, parameter: Tensor) -> dict[str, Tensor]:
         state = self.state[parameter]
@@ -115,33 +130,49 @@ class RowwiseAdam(Optimizer):
             state["exp_avg_sq"] = torch.zeros_like(parameter)
         return state
 
+    def _adam(
+        self,
+        parameters: list[Tensor],
+        tensors: list[list[Tensor]],
+        gradients: list[Tensor],
+        group: dict[str, Any],
+    ) -> None:
+        """Update (parameter, exp_avg, exp_avg_sq) in place by torch's own Adam."""
+        if not tensors:
+            return
+        values, exp_avgs, exp_avg_sqs = map(list, zip(*tensors))
+        fused = values[0].device.type in ("cpu", "cuda")
+        adam(
+            values,
+            gradients,
+            exp_avgs,
+            exp_avg_sqs,
+            [],
+            [self.state[p]["step"] for p in parameters],
+            fused=fused,
+            foreach=not fused,
+            capturable=False,
+            amsgrad=False,
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            lr=group["lr"],
+            weight_decay=0.0,  # is in the gradients
+            eps=group["eps"],
+            maximize=False,
+        )
 
-def _adam(
-    tensors: list[tuple[Tensor, ...]],
-    gradients: list[Tensor],
-    steps: list[Tensor],
-    group: dict[str, Any],
-) -> None:
-    """Update (parameter, exp_avg, exp_avg_sq) in place by torch's own Adam."""
-    if not tensors:
-        return
-    parameters, exp_avgs, exp_avg_sqs = map(list, zip(*tensors))
-    fused = parameters[0].device.type in ("cpu", "cuda")
-    adam(
-        parameters,
-        gradients,
-        exp_avgs,
-        exp_avg_sqs,
-        [],
-        steps,
-        fused=fused,
-        foreach=not fused,
-        capturable=False,
-        amsgrad=False,
-        beta1=group["betas"][0],
-        beta2=group["betas"][1],
-        lr=group["lr"],
-        weight_decay=0.0,  # is in the gradients
-        eps=group["eps"],
-        maximize=False,
-    )
+
+def _few_at_a_time(tables: list[Tensor]) -> Iterator[list[Tensor]]:
+    """Tables whose touched rows stay in the cache until they are put back."""
+    few: list[Tensor] = []
+    n_numbers = 0
+    for p in tables:
+        assert p.grad is not None
+        n_more = p.grad._values().numel()
+        if few and n_numbers + n_more > _NUMBERS_AT_A_TIME:
+            yield few
+            few, n_numbers = [], 0
+        few.append(p)
+        n_numbers += n_more
+    if few:
+        yield few

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from ._row_gradients import SumsByRow
+from ._row_gradients import SumsByRow, put_rows
 
 
 class RowwiseSGD(Optimizer):
@@ -57,5 +57,5 @@ class RowwiseSGD(Optimizer):
             for p, row in zip(tables, self._sums_by_row([p.grad for p in tables])):
                 values = p.index_select(0, row.codes)
                 gradient = row.values.add(values * row.is_known, alpha=weight_decay)
-                p.index_put_((row.codes,), values.sub_(gradient, alpha=lr))
+                put_rows(p, row.codes, values.sub_(gradient, alpha=lr))
         return loss
