@@ -135,3 +135,26 @@ def test_new_users_in_validation_rows_are_allowed(data):
     est.fit(data.X, data.y, X_val=X_val, y_val=[1, *data.y_test.tolist()])
     assert "new" not in est.user_ids_.tolist()
     assert np.isfinite(est.history_[:, "valid_loss"]).all()
+
+
+def test_the_best_weights_are_kept_in_one_copy_and_given_up(data):
+    """A new deep copy at every best epoch would cost two more models of memory."""
+
+    class Watch(Callback):
+        def on_train_begin(self, net, **kwargs):
+            self.copies_ = set()
+
+        def on_epoch_end(self, net, **kwargs):
+            kept = dict(net.callbacks_)["early_stopping"].kept_
+            self.copies_.add(tuple(tensor.data_ptr() for tensor in kept.values()))
+            for name, tensor in net.module_.state_dict().items():
+                assert kept[name].data_ptr() != tensor.data_ptr()
+
+    watch = Watch()
+    est = CrossEntropyRecommender(
+        callbacks=[watch], n_iter_no_change=4, max_epochs=30, tol=0.0, **SIZES
+    )
+    est.fit(data.X, data.y, X_val=(data.X_test,), y_val=(data.y_test,))
+    assert est.n_iter_ > 6
+    assert len(watch.copies_) == 1
+    assert dict(est.net_.callbacks_)["early_stopping"].kept_ == {}

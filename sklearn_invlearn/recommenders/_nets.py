@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from skorch.callbacks import EarlyStopping
 from torch import nn
 
 from ..fitting._build import blank_module, build_module, comes_fitted
 from ..fitting._progress import EpochBar, SklearnCallbacks
 from ..fitting._training_data import EncodedPairs
 from ..ids._encoding import PairEncoder
-from ..training import MarkStage, PairNet, RowwiseAdam, RowwiseSGD, TrainingData
+from ..training import (
+    KeepBest,
+    MarkStage,
+    PairNet,
+    RowwiseAdam,
+    RowwiseSGD,
+    TrainingData,
+)
 
 OPTIMIZERS = {
     "adam": RowwiseAdam,
@@ -123,12 +129,7 @@ class NetMixin:
     ) -> list:
         callbacks: list = [] if stage is None else [("stage", MarkStage(stage))]
         if stops_early:
-            stopping = EarlyStopping(
-                patience=self.n_iter_no_change,
-                threshold=self.tol,
-                threshold_mode="abs",
-                load_best=True,
-            )
+            stopping = KeepBest(self.n_iter_no_change, self.tol)
             callbacks.append(("early_stopping", stopping))
         if self.verbose:
             callbacks.append(("bar", EpochBar(type(self).__name__)))

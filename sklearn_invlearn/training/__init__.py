@@ -8,6 +8,7 @@ from ._batches import EndlessBatches, epoch_batches
 from ._data import TrainingData
 from ._inverse_dual import InverseDualLossNet
 from ._inverse_gradient import InverseGradientNet
+from ._keep_best import KeepBest
 from ._mark_stage import MarkStage
 from ._multi_task import MultiTaskNet
 from ._negative_reweighting import NegativeReweightingNet
@@ -34,6 +35,7 @@ __all__ = [
     "EndlessBatches",
     "InverseDualLossNet",
     "InverseGradientNet",
+    "KeepBest",
     "MarkStage",
     "MultiTaskNet",
     "NegativeReweightingNet",
