@@ -26,6 +26,7 @@ R20 = COLUMNS.index("R@20")
 CLEAN = "CE, clean clicks only"
 FEWER = "CE, as many clicks at random"
 EPOCHS = (10, 15, 20, 25)
+LATER = (30, 40, 50)  # for variants that are trained for longer
 GAMMA = 2e-3  # at the paper's 1e-3, CE still improves after 40 epochs
 
 
@@ -123,9 +124,10 @@ def fitted(
 ) -> tuple[Any, dict[int, dict]]:
     """Fit, and return the weights by epoch.
 
-    They are those after each of EPOCHS, or the last ones of a fit that is finetuned.
+    They are those after each of EPOCHS (and LATER, if it goes on for so long), or the
+    last ones of a fit that is finetuned.
     """
-    kept = KeepStates(EPOCHS)
+    kept = KeepStates((*EPOCHS, *LATER))
     settings = {"gamma": GAMMA, "max_epochs": EPOCHS[-1], **params}
     settings["callbacks"] = [kept] if extra else [kept, RecordRows()]
     clicks = clicks_for(method, data)
