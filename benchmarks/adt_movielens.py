@@ -71,6 +71,7 @@ VARIANTS: dict[str, tuple[Method, dict[str, Any]]] = {
     "T-CE, negatives drawn by batch": (TCE, BY_BATCH),
     "T-CE, ε a share of the clicks": (TCE, {"drop_reference": "positives"}),
     "R-CE, negatives drawn by batch": (RCE, BY_BATCH),
+    "CE, up to 50 epochs": (CE, {"max_epochs": 50}),
     "T-CE, up to 50 epochs": (TCE, {"max_epochs": 50}),
     "T-CE, ε_max 0.05 in 2,000 steps, up to 50 epochs": (
         TCE,
