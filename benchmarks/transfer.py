@@ -233,7 +233,7 @@ def page(rows: list[dict[str, str]], origin: str) -> str:
 regression on one-hot ids (C = 1; C by cross-validation) and the same with 32 singular
 vectors of all exposures and their products, and a matrix factorisation with biases (16
 factors, precisions by cross-validation). Means over seeds, ± standard deviation.
-*Margin* is its AUC minus that of the best of the others, which is chosen after the fact;
+*Margin* is its AUC minus that of the best of the others (chosen after the fact);
 ECE (15 bins of equal width) and CPU seconds of one fit are its own.
 
 {table}
