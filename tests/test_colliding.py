@@ -162,7 +162,7 @@ def test_nobody_is_mixed_below_a_ratio_of_zero(data, implicit, extra):
 def test_scores_do_not_depend_on_blocks(data, implicit, extra, monkeypatch):
     est = fit(implicit, extra, mixing=0.3)
     whole = est.decision_function(data.X_test)
-    monkeypatch.setattr("sklearn_invlearn.scoring._neighbors._BLOCK_ROWS", 7)
+    monkeypatch.setattr("sklearn_invlearn.scoring._scoring._BLOCK_ROWS", 7)
     np.testing.assert_array_equal(est.decision_function(data.X_test), whole)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -79,13 +80,8 @@ class SaveMixin:
         True
         """
         check_is_fitted(self, "net_")
-        module = self.net_.module_
-        state = optimizer_state(self.net_) if optimizer else {}
-        content = Content(
-            type(self).__name__, _document(self), module.state_dict(), state
-        )
         try:
-            write(path, content)
+            write(path, self._content(optimizer))
         except _exact_json.NotExact as error:
             raise TypeError(
                 f"A file cannot hold {error}. User ids, item ids and classes may be "
@@ -94,24 +90,49 @@ class SaveMixin:
                 "pickle."
             ) from error
 
+    def _content(self, optimizer: bool) -> Content:
+        """Return what the file holds."""
+        module = self.net_.module_
+        state = optimizer_state(self.net_) if optimizer else {}
+        document = params_and_state(self) | {
+            "users": self._encoder.users.exact_ids,
+            "items": self._encoder.items.exact_ids,
+            "settings": module_settings(module),
+            "history": [dict(row) for row in self.net_.history],
+            "counts": {name: getattr(self.net_, name) for name in self.net_.counts},
+        }
+        return Content(type(self).__name__, document, module.state_dict(), state)
 
-def _document(est: Any) -> dict[str, Any]:
+    @classmethod
+    def _from_content(
+        cls, path: Any, content: Content, estimator: type | None, params: dict[str, Any]
+    ) -> Any:
+        """Return the estimator that `_content` was asked of."""
+        est = unfitted(path, cls, content.document, params)
+        try:
+            _restore(est, content)
+        except (KeyError, TypeError, RuntimeError, ValueError) as error:
+            raise ValueError(
+                f"What is in {path} does not fit backbone={est.backbone!r} with its "
+                f"parameters: {error}"
+            ) from error
+        return est
+
+
+def params_and_state(est: Any, left_out: Sequence[str] = ()) -> dict[str, Any]:
+    """Return parameters, those that are plain values, and fitted attributes."""
     params = est.get_params(deep=False)
+    params = {name: value for name, value in params.items() if name not in left_out}
     known = {name: value for name, value in params.items() if _is_plain(value)}
     fitted = {
         name: value
         for name, value in vars(est).items()
-        if name not in params and name not in _NOT_FITTED_STATE
+        if name not in {*params, *left_out, *_NOT_FITTED_STATE}
     }
     return {
         "params": known,
         "objects": {n: repr(v) for n, v in params.items() if n not in known},
         "fitted": fitted,
-        "users": est._encoder.users.exact_ids,
-        "items": est._encoder.items.exact_ids,
-        "settings": module_settings(est.net_.module_),
-        "history": [dict(row) for row in est.net_.history],
-        "counts": {name: getattr(est.net_, name) for name in est.net_.counts},
     }
 
 
@@ -132,12 +153,14 @@ def load(path: str | os.PathLike, *, estimator: type | None = None, **params: An
         The file.
 
     estimator : type, default=None
-        The class of the recommender, if it is not one of this package.
+        The class of the recommender (or of the one inside a
+        `CollidingRecommender`), if it is not one of this package.
 
     **params
         Constructor parameters to set instead of those in the file, such as
         ``device="cpu"``; required for those that a file does not hold, such as
-        ``backbone=MyBackbone``.
+        ``backbone=MyBackbone``; those of a recommender inside another estimator as
+        ``recommender__backbone``.
 
     Returns
     -------
@@ -155,23 +178,21 @@ def load(path: str | os.PathLike, *, estimator: type | None = None, **params: An
     --------
     InverseGradientRecommender.save : Write the file; has an example.
     """
-    content = read(path)
-    est = _unfitted(path, content, estimator, params)
-    try:
-        _restore(est, content)
-    except (KeyError, TypeError, RuntimeError, ValueError) as error:
-        raise ValueError(
-            f"What is in {path} does not fit backbone={est.backbone!r} with its "
-            f"parameters: {error}"
-        ) from error
-    return est
+    return recommender_of(path, read(path), estimator, params)
 
 
-def _unfitted(
+def recommender_of(
     path: Any, content: Content, estimator: type | None, params: dict[str, Any]
 ) -> Any:
-    cls = _estimator_class(path, content.estimator, estimator)
-    document = content.document
+    """Return the fitted recommender that `content` holds, see `load`."""
+    cls = _estimator_class(path, content, estimator)
+    return cls._from_content(path, content, estimator, params)
+
+
+def unfitted(
+    path: Any, cls: Any, document: dict[str, Any], params: dict[str, Any]
+) -> Any:
+    """Return an estimator with the parameters in `document`, or those given anew."""
     missing = {n: r for n, r in document["objects"].items() if n not in params}
     if missing:
         listed = ", ".join(f"{name} (it was {was})" for name, was in missing.items())
@@ -200,7 +221,10 @@ def _unfitted(
     return est
 
 
-def _estimator_class(path: Any, name: str, estimator: type | None) -> type:
+def _estimator_class(path: Any, content: Content, estimator: type | None) -> Any:
+    name, inner = content.estimator, content.document.get("recommender", {})
+    if estimator is not None and estimator.__name__ == inner.get("class"):
+        estimator = None
     if estimator is not None:
         if estimator.__name__ == name and hasattr(estimator, "save"):
             return estimator

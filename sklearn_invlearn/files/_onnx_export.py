@@ -39,6 +39,7 @@ class OnnxMixin:
         net_: Any
         classes_: np.ndarray
         _encoder: PairEncoder
+        _scorer: Any
         n_threads: int | None
 
     def encode(self, X) -> np.ndarray:
@@ -148,7 +149,7 @@ class OnnxMixin:
             ),
         }
         with torch_threads(self.n_threads):
-            module = self.net_.module_
+            module = self._scorer
             scorer = _Proba(
                 _Product.of(module, self._encoder)
                 if is_product(module)

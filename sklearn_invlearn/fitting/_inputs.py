@@ -16,7 +16,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ..ids._columns import id_columns
+from ..ids._columns import id_columns, refuse_masked
 from ..ids._encoding import UNKNOWN, PairEncoder
 from ._id_kinds import check_id_kinds
 from ._labels import as_expected, both_classes, check_labels
@@ -161,6 +161,29 @@ def _require_pairs(columns: list[np.ndarray], X: Any, name: str) -> list[np.ndar
     return columns
 
 
+def check_weight(sample_weight: Any, y: np.ndarray) -> np.ndarray:
+    """Return weights (n,) float64, finite and not negative."""
+    refuse_masked(sample_weight, "sample_weight")
+    return _check_sample_weight(
+        sample_weight, y, dtype=np.float64, ensure_non_negative=True
+    )
+
+
+def relative_weight(weight: np.ndarray, unit: float) -> np.ndarray:
+    """Return weights (n,) float32 in units of `unit`; raise if some would be lost."""
+    with np.errstate(over="ignore", under="ignore"):
+        relative = (weight / unit).astype(np.float32)
+    positive = weight > 0
+    if not np.isfinite(relative).all() or (relative[positive] == 0).any():
+        low, high = weight[positive].min(), weight.max()
+        raise ValueError(
+            f"The positive values of sample_weight, from {low:.3g} to {high:.3g}, are "
+            "too far apart for single precision: some would be lost. Clip them, or "
+            "give rows that hardly count a weight of 0."
+        )
+    return relative
+
+
 def check_labelled(
     X: Any,
     y: Any,
@@ -181,14 +204,13 @@ def check_labelled(
     n = len(y01)
     rows = LabelledRows(columns, y01.astype(np.float32), None, np.arange(n), n)
     if sample_weight is not None:
-        weight = _check_sample_weight(
-            sample_weight, y01, dtype=np.float64, ensure_non_negative=True
-        )
-        if not weight.any():
+        raw = check_weight(sample_weight, y01)
+        if not raw.any():
             raise ValueError("All values of sample_weight are zero: nothing to fit.")
-        weight = weight / weight[weight > 0].mean()
-        rows = replace(rows, weight=weight.astype(np.float32))
-        rows = rows.take(np.flatnonzero(weight > 0))
+        with np.errstate(over="ignore"):
+            unit = raw[raw > 0].mean()
+        rows = replace(rows, weight=relative_weight(raw, unit))
+        rows = rows.take(np.flatnonzero(raw > 0))
         classes = classes[np.unique(rows.y).astype(int)]
     if expected is not None:
         return expected, rows

@@ -8,6 +8,8 @@ import numpy as np
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from ..ids._columns import refuse_masked
+
 
 def check_labels(y: Any, estimator_name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the two classes, sorted, and y as their indices 0 and 1 (n,)."""
@@ -15,6 +17,8 @@ def check_labels(y: Any, estimator_name: str) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(
             f"{estimator_name} requires y to be passed, but the target y is None."
         )
+    _refuse_mixed(y)
+    refuse_masked(y, "y")
     y = column_or_1d(y, warn=True)
     if y.dtype.kind in "fc":
         check_array(y, ensure_2d=False, input_name="y")
@@ -23,6 +27,13 @@ def check_labels(y: Any, estimator_name: str) -> tuple[np.ndarray, np.ndarray]:
             "Unknown label type: continuous. Recommenders learn from labels of two "
             "classes. For ratings or watch times, pass for example `y=(rating >= 4)`."
         )
+    if y.dtype == object and type_of_target(y, input_name="y") == "unknown":
+        kinds = sorted({type(label).__name__ for label in y})
+        raise ValueError(
+            f"Unknown label type: unknown. y has the dtype object and holds values of "
+            f"type {', '.join(kinds)}. Drop rows without a label, and convert it, for "
+            "example by `y.astype(int)`."
+        )
     check_classification_targets(y)
     if type_of_target(y, input_name="y", raise_unknown=True) != "binary":
         raise ValueError(
@@ -30,6 +41,19 @@ def check_labels(y: Any, estimator_name: str) -> tuple[np.ndarray, np.ndarray]:
             f"{type_of_target(y)}. For ratings, pass for example `y=(rating >= 4)`."
         )
     return np.unique(y, return_inverse=True)
+
+
+def _refuse_mixed(y: Any) -> None:
+    """Raise for a list of text and numbers: numpy would write the numbers as text."""
+    if not isinstance(y, (list, tuple)):
+        return
+    text = [isinstance(label, str) for label in y]
+    if any(text) and not all(text):
+        other = y[text.index(False)]
+        raise ValueError(
+            f"y mixes text and other labels, such as {y[text.index(True)]!r} and "
+            f"{other!r}. Give all labels the same type."
+        )
 
 
 def both_classes(

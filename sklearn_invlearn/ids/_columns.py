@@ -49,6 +49,12 @@ def id_columns(X: Any, *, name: str = "X") -> list[np.ndarray]:
             "`np.column_stack(matrix.nonzero())` to list the pairs of an "
             "interaction matrix."
         )
+    if isinstance(X, (list, tuple)) and not len(X):
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape=(0,)) while a minimum of 1 is "
+            f"required: {name} is empty."
+        )
+    refuse_masked(X, name)
     columns = _split(X, name)
     return [_checked(c, name, j) for j, c in enumerate(columns)]
 
@@ -76,6 +82,7 @@ def id_column(ids: Any, *, name: str) -> np.ndarray:
     TypeError
         If `ids` is a set, or a single id: text is no list of its characters.
     """
+    refuse_masked(ids, name)
     if hasattr(ids, "iloc") and getattr(ids, "ndim", 2) == 1:  # pandas
         column = _from_series(ids, int(ids.isna().sum()), name)
     elif hasattr(ids, "iloc") or hasattr(ids, "columns"):
@@ -129,6 +136,16 @@ def _split(X: Any, name: str) -> list[np.ndarray]:
     return _from_array(np.asarray(X), name)
 
 
+def refuse_masked(table: Any, name: str) -> None:
+    """Raise if entries are masked: a plain array would show what is under the mask."""
+    n_masked = int(np.ma.getmaskarray(table).sum()) if np.ma.isMA(table) else 0
+    if n_masked:
+        raise ValueError(
+            f"Input {name} contains NaN: {n_masked} of its entries are masked. Drop "
+            "these rows, or fill them with `.filled(...)`."
+        )
+
+
 def _from_series(series: Any, n_missing: int, name: str, **how: bool) -> np.ndarray:
     if n_missing:
         label = getattr(series, "name", None)
@@ -179,6 +196,12 @@ def _is_numpy(value: Any, kind: type) -> bool:
 
 
 def _from_array(X: np.ndarray, name: str) -> list[np.ndarray]:
+    if X.ndim == 0:
+        raise ValueError(
+            f"Expected 2D array, got scalar array instead: {name} is of type "
+            f"{type(X.item()).__name__}. Pass a table with one row per pair: an array "
+            "of shape (n, 2), a DataFrame or a list of (user, item) rows."
+        )
     if X.ndim != 2:
         raise ValueError(
             f"Expected 2D array, got {X.ndim}D array instead for {name}. Reshape "

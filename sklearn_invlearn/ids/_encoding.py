@@ -275,6 +275,8 @@ def _is_missing(value: Any) -> bool:
         return True
     if isinstance(value, (np.datetime64, np.timedelta64)):
         return bool(np.isnat(value))
+    if isinstance(value, tuple):  # (1, nan) would be another id each time it comes
+        return any(isinstance(part, _NUMBERS) and part != part for part in value)
     return isinstance(value, _NUMBERS) and (value != value or _is_infinite(value))
 
 

@@ -14,6 +14,7 @@ from torch import nn
 from ._biases import Biases, BiasOnly, set_intercept
 from ._cascade import Cascade
 from ._cdae import CDAE
+from ._colliding import colliding
 from ._contract import check_backbone, user_vectors
 from ._gmf import GMF
 from ._growth import Sides, Snapshot, freeze_shared, grow, table_sides
@@ -46,6 +47,7 @@ __all__ = [
     "Snapshot",
     "SpectralExposure",
     "check_backbone",
+    "colliding",
     "fill_unknown_rows",
     "freeze_shared",
     "grow",

@@ -8,26 +8,44 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
+from ..files._onnx_export import OnnxMixin
+from ..files._pickling import PicklingMixin
+from ..files._wrapper_files import WrapperSaveMixin
 from ..fitting import _inputs
-from ..fitting._torch_state import torch_threads
-from ..ids._columns import id_columns
-from ..modules import user_vectors
-from ..scoring._neighbors import nearest_by_product, neighborhood_mean
+from ..modules import colliding
 from ..serving._annotation import AnnotationMixin
+from ..serving._explanation import ExplanationMixin
 from ..serving._prediction import PredictionMixin
+from ..serving._ranking import RankingMixin
 from ..serving._seen_items import SeenItemsMixin
+from ._delegation import DelegationMixin
 from ._extra_feedback import ExtraFeedbackRecommender
+from ._neighborhoods import (
+    extra_ratio,
+    positives_per_user,
+    require_user_vectors,
+    with_neighbors,
+)
 from ._truncated_loss import TruncatedLossRecommender
 
 
 class CollidingRecommender(
-    AnnotationMixin, PredictionMixin, SeenItemsMixin, ClassifierMixin, BaseEstimator
+    DelegationMixin,
+    AnnotationMixin,
+    ExplanationMixin,
+    RankingMixin,
+    PredictionMixin,
+    SeenItemsMixin,
+    WrapperSaveMixin,
+    PicklingMixin,
+    OnnxMixin,
+    ClassifierMixin,
+    BaseEstimator,
 ):
     r"""Mix the scores of users with little extra feedback with those of neighbours.
 
@@ -91,6 +109,12 @@ class CollidingRecommender(
     net_ : PairNet
         The net of the fitted recommender.
 
+    history_ : skorch History
+        Its history, a row per epoch.
+
+    n_iter_ : int
+        Its epochs.
+
     user_ids_, item_ids_ : ndarray
         Known ids, in order of first appearance.
 
@@ -110,9 +134,10 @@ class CollidingRecommender(
     Users that `fit` has not seen are scored as the recommender scores them. Finding
     the neighbours takes time of the order of mixed users times users.
 
-    There is no `recommend`, `explain`, `partial_fit` or `save` here: those of
-    `recommender_` know nothing of the mixing, and after an update of it the neighbours
-    are stale, so fit anew. Pickle and joblib keep the whole.
+    Predictions, `annotate`, `recommend`, `explain` and `export_onnx` are of mixed
+    scores; those of `recommender_` know nothing of the mixing. `similar_items` and
+    `similar_users` are those of the recommender. An interrupted `fit` is kept if the
+    warm-up was over; one that fails changes nothing.
 
     References
     ----------
@@ -218,36 +243,127 @@ one, default=None
             If the recommender is none that is warmed up, or its backbone has no
             vectors of users; and all that its own `fit` raises.
         """
-        for name in ("net_", "recommender_", "feature_names_in_"):
-            self.__dict__.pop(name, None)  # a fit that fails leaves no old model behind
-        recommender = self._unfitted_recommender()
-        recommender.fit(
+        recommender = self._unfitted_recommender(X_extra is not None)
+        try:
+            recommender.fit(
+                X,
+                y,
+                sample_weight,
+                X_unlab=X_unlab,
+                X_val=X_val,
+                y_val=y_val,
+                X_extra=X_extra,
+                y_extra=y_extra,
+            )
+        except KeyboardInterrupt:
+            if hasattr(recommender, "warm_user_vectors_"):
+                self._take(recommender, X, y, sample_weight, X_extra, y_extra)
+            raise
+        return self._take(recommender, X, y, sample_weight, X_extra, y_extra)
+
+    def _take(
+        self,
+        recommender: Any,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        X_extra: Any,
+        y_extra: Any,
+    ) -> CollidingRecommender:
+        """Find the neighbours of a recommender that is fitted to these tables."""
+        counts = np.zeros((2, recommender._encoder.n_users - 1), dtype=np.int64)
+        counts[0] = positives_per_user(recommender, X, y, sample_weight)
+        if X_extra is not None:
+            extra, labels = _inputs.unwrap(X_extra), _inputs.unwrap(y_extra)
+            counts[1] = positives_per_user(recommender, extra, labels, None)
+        n_users = counts.shape[1]
+        k = min(self.n_neighbors, n_users - 1) if X_extra is not None else 0
+        if X_extra is not None and k < self.n_neighbors:
+            warnings.warn(
+                f"n_neighbors={self.n_neighbors}, but a user has only {k} others to be "
+                "a neighbour of: all of them are taken.",
+                UserWarning,
+                stacklevel=4,
+            )
+        neighbors = np.full((n_users, k), -1)
+        self.neighbors_ = with_neighbors(
+            recommender, counts, neighbors, self.max_extra_ratio
+        )
+        self._positives, self.extra_ratio_ = counts, extra_ratio(counts)
+        self.recommender_ = recommender
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        classes=None,
+        X_unlab=None,
+        n_epochs=1,
+        update_shared="auto",
+    ) -> CollidingRecommender:
+        """Update the recommender, and who is mixed.
+
+        The vectors after warm-up stay, and with them the neighbours of everybody who
+        is mixed. The ratios of extra to implicit feedback count the new rows, so that
+        further users may be mixed. A newcomer has no vector of the warm-up: he is
+        neither mixed nor anybody's neighbour until the next `fit`.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or list of rows of shape (n, n_columns)
+            New pairs with implicit feedback, with the columns of `fit`.
+
+        y : array-like of shape (n,)
+            Their labels; one class is enough.
+
+        sample_weight : array-like of shape (n,), default=None
+            Weights, on the scale of those of `fit`.
+
+        classes, X_unlab, n_epochs, update_shared
+            As in the recommender's `partial_fit`.
+
+        Returns
+        -------
+        self : object
+            The updated estimator.
+
+        Raises
+        ------
+        NotFittedError
+            If there was no `fit`: the neighbours come from its extra feedback.
+        ValueError
+            For whatever the recommender's `partial_fit` raises one.
+        """
+        if not hasattr(self, "net_"):
+            raise NotFittedError(
+                "CollidingRecommender takes its neighbours from the warm-up on "
+                "X_extra, which partial_fit has not: call fit first, with X_extra."
+            )
+        recommender = self.recommender_
+        recommender.partial_fit(
             X,
             y,
             sample_weight,
+            classes=classes,
             X_unlab=X_unlab,
-            X_val=X_val,
-            y_val=y_val,
-            X_extra=X_extra,
-            y_extra=y_extra,
+            n_epochs=n_epochs,
+            update_shared=update_shared,
         )
-        encoder, positive = recommender._encoder, recommender.classes_[1]
-        rated = np.asarray(y).ravel() == positive
-        if sample_weight is not None:
-            rated = rated & (np.asarray(sample_weight) > 0)
-        n_implicit = _rows_per_user(X, rated, encoder)
-        n_extra = np.zeros_like(n_implicit)
-        if X_extra is not None:
-            rated = np.asarray(_inputs.unwrap(y_extra)).ravel() == positive
-            n_extra = _rows_per_user(_inputs.unwrap(X_extra), rated, encoder)
-        self.extra_ratio_ = n_extra / np.maximum(n_implicit, 1)
-        self.neighbors_ = self._find_neighbors(recommender, X_extra is not None)
-        self.recommender_ = recommender
-        for name, value in recommender._fitted_attributes().items():
-            setattr(self, name, value)
+        n_new = recommender._encoder.n_users - 1 - self._positives.shape[1]
+        counts = np.pad(self._positives, ((0, 0), (0, n_new)))
+        counts[0] += positives_per_user(recommender, X, y, sample_weight)
+        neighbors = np.pad(self.neighbors_, ((0, n_new), (0, 0)), constant_values=-1)
+        self.neighbors_ = with_neighbors(
+            recommender, counts, neighbors, self.max_extra_ratio
+        )
+        self._positives, self.extra_ratio_ = counts, extra_ratio(counts)
         return self
 
-    def _unfitted_recommender(self) -> Any:
+    def _unfitted_recommender(self, warmed_up: bool) -> Any:
         if self.recommender is None:
             recommender = TruncatedLossRecommender(extra_feedback="warmup")
         else:
@@ -262,72 +378,15 @@ one, default=None
             )
         if self.random_state is not None:
             recommender.set_params(random_state=self.random_state)
+        if warmed_up:
+            require_user_vectors(recommender)
         return recommender
 
-    def _find_neighbors(self, recommender: Any, warmed_up: bool) -> np.ndarray:
-        n_users = len(self.extra_ratio_)
-        k = min(self.n_neighbors, n_users - 1) if warmed_up else 0
-        neighbors = np.full((n_users, k), -1)
-        if not warmed_up:
-            return neighbors
-        if k < self.n_neighbors:
-            warnings.warn(
-                f"n_neighbors={self.n_neighbors}, but a user has only {k} others to be "
-                "a neighbour of: all of them are taken.",
-                UserWarning,
-                stacklevel=4,
-            )
-        if not hasattr(recommender, "warm_user_vectors_"):
-            code = torch.ones(1, dtype=torch.int64, device=recommender.net_.device)
-            user_vectors(recommender.net_.module_, code)  # says what is missing
-        mixed = np.flatnonzero(self.extra_ratio_ < self.max_extra_ratio)
-        with torch_threads(recommender.n_threads):
-            vectors = recommender.warm_user_vectors_
-            neighbors[mixed] = nearest_by_product(vectors, mixed, k)
-        return neighbors
-
-    def decision_function(self, X) -> np.ndarray:
-        """Return the logit of every pair, mixed where the user is.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame or list of rows of shape (n, n_columns)
-            Pairs, with the columns of `fit`.
-
-        Returns
-        -------
-        logit : ndarray of shape (n,), float64
-            Above 0 for the positive class ``classes_[1]``. With ``on="proba"`` the
-            logit of the mixed probability.
-
-        Raises
-        ------
-        ValueError
-            For missing ids; for unknown ids if the recommender has
-            ``handle_unknown="error"``.
-        """
-        check_is_fitted(self, "net_")
-        own = self.recommender_.decision_function(X)
-        user, item = self._encoder.lookup(id_columns(X)[:2])
-        if self.mixing == 1 or not self.neighbors_.shape[1]:
-            return own
-        mixed = np.flatnonzero((user > 0) & (self.neighbors_[user - 1, 0] >= 0))
-        if not len(mixed):
-            return own
-        score, back = _SCALES[self.on]
-        with torch_threads(self.recommender_.n_threads):
-            others = neighborhood_mean(
-                self.net_.module_,
-                self.neighbors_ + 1,
-                user[mixed] - 1,
-                item[mixed],
-                score,
-            )
-        own[mixed] = back(self.mixing * score(own[mixed]) + (1 - self.mixing) * others)
-        return own
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "net_")
+    @property
+    def _scorer(self) -> Any:
+        module, neighbors = self.net_.module_, torch.from_numpy(self.neighbors_)
+        device = next(module.parameters()).device
+        return colliding(module, neighbors.to(device), self.mixing, self.on)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -335,25 +394,3 @@ one, default=None
         tags.input_tags = inner.input_tags
         tags.classifier_tags = inner.classifier_tags
         return tags
-
-
-def _rows_per_user(X: Any, counted: np.ndarray, encoder: Any) -> np.ndarray:
-    """Count rows of each known user, shape (n_users,), among those of a mask (n,)."""
-    code = encoder.users.lookup(id_columns(X)[0])[counted]
-    return np.bincount(code, minlength=encoder.n_users)[1:]
-
-
-def _both_probabilities(z: np.ndarray) -> np.ndarray:
-    """P(positive) and P(negative), (n, 2): neither is rounded to 1 minus the other."""
-    return np.column_stack([expit(z), expit(-z)])
-
-
-def _logit_of_both(proba: np.ndarray) -> np.ndarray:
-    return np.log(proba[:, 0]) - np.log(proba[:, 1])
-
-
-# What is averaged, and the way back to a logit.
-_SCALES: dict[str, Any] = {
-    "logit": (np.asarray, np.asarray),
-    "proba": (_both_probabilities, _logit_of_both),
-}

@@ -20,6 +20,7 @@ class ExplanationMixin:
     if TYPE_CHECKING:
         net_: Any
         _encoder: PairEncoder
+        _scorer: Any
         n_threads: int | None
         decision_function: Any
 
@@ -98,5 +99,5 @@ class ExplanationMixin:
         distinct, position = np.unique(codes, return_inverse=True)
         pairs = np.full((2, len(distinct) + 1), UNKNOWN)
         pairs[side, 1:] = distinct
-        logit = score_pairs(self.net_.module_, pairs)
+        logit = score_pairs(self._scorer, pairs)
         return float(logit[0]), (logit[1:] - logit[0])[position]

@@ -28,6 +28,11 @@ class PredictionMixin:
         n_threads: int | None
         verbose: int
 
+    @property
+    def _scorer(self) -> Any:
+        """The module that scores codes of pairs."""
+        return self.net_.module_
+
     def decision_function(self, X) -> np.ndarray:
         """Return the logit of every pair.
 
@@ -68,7 +73,7 @@ class PredictionMixin:
             for start in block_bar(starts, len(logit), bool(self.verbose)):
                 block = slice(start, start + _BLOCK_ROWS)
                 codes = self._encoder.lookup([column[block] for column in columns])
-                logit[block] = score_pairs(self.net_.module_, codes)
+                logit[block] = score_pairs(self._scorer, codes)
         return logit
 
     def predict_proba(self, X) -> np.ndarray:

@@ -27,6 +27,7 @@ class RankingMixin:
     if TYPE_CHECKING:
         net_: Any
         _encoder: PairEncoder
+        _scorer: Any
         _seen: sparse.csr_array
         handle_unknown: str
         n_threads: int | None
@@ -106,9 +107,7 @@ class RankingMixin:
                 check_id_kinds(self._encoder, shown, "exclude_seen")
                 excluded = excluded + pairs_among(shown, users, index)
         with torch_threads(self.n_threads):
-            best = best_items(
-                self.net_.module_, user_codes, item_codes, n_items, excluded
-            )
+            best = best_items(self._scorer, user_codes, item_codes, n_items, excluded)
         position, logit = best
         ids, scores = _ids_at(items, position), expit(logit)
         return (ids[0], scores[0]) if single else (ids, scores)

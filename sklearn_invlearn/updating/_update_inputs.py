@@ -6,10 +6,17 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils.validation import _check_sample_weight
 
 from ..fitting._build import comes_fitted
-from ..fitting._inputs import FitInputs, LabelledRows, check_pairs_like_fit, check_pool
+from ..fitting._inputs import (
+    FitInputs,
+    LabelledRows,
+    check_pairs_like_fit,
+    check_pool,
+    check_weight,
+    relative_weight,
+)
+from ..ids._columns import refuse_masked
 
 
 def check_update_inputs(
@@ -22,10 +29,8 @@ def check_update_inputs(
     check_consistent_length(columns[0], y01)
     weight = None
     if sample_weight is not None or estimator._weight_unit != 1.0:
-        raw = _check_sample_weight(
-            sample_weight, y01, dtype=np.float64, ensure_non_negative=True
-        )
-        weight = (raw / estimator._weight_unit).astype(np.float32)
+        raw = check_weight(sample_weight, y01)
+        weight = relative_weight(raw, estimator._weight_unit)
     rows = LabelledRows(columns, y01, weight, np.arange(len(y01)), len(y01))
     if weight is not None:
         rows = rows.take(np.flatnonzero(weight > 0))
@@ -89,6 +94,7 @@ def _check_known_labels(estimator: Any, y: Any) -> np.ndarray:
     name = type(estimator).__name__
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    refuse_masked(y, "y")
     y = column_or_1d(y, warn=True)
     if y.dtype.kind in "fc":
         check_array(y, ensure_2d=False, input_name="y")

@@ -1,0 +1,108 @@
+"""Tables, labels and weights that look right and are not, or the other way round."""
+
+import numpy as np
+import pytest
+
+from sklearn_invlearn import CrossEntropyRecommender, InverseDualLossRecommender
+
+QUICK = {"backbone": "gmf", "n_factors": 2, "max_epochs": 1, "random_state": 0}
+
+
+def fit(X, y, **given):
+    return InverseDualLossRecommender(**QUICK).fit(X, y, **given)
+
+
+@pytest.mark.parametrize("where", ["X", "X_unlab", "y", "sample_weight"])
+def test_masked_entries_are_missing(where, data):
+    given = {"X": data.X, "y": data.y, "X_unlab": data.X_unlab}
+    given["sample_weight"] = np.ones(len(data.y))
+    masked = np.ma.masked_array(given[where], mask=given[where] == 1)
+    if where == "X_unlab":
+        masked = (masked,)
+    with pytest.raises(ValueError, match=rf"{where} contains NaN: \d+ of its entries"):
+        fit(**given | {where: masked})
+    clear = np.ma.masked_array(given[where])
+    assert fit(**given | {where: clear}).n_iter_ == 1
+    if where in ("y", "sample_weight"):
+        est = CrossEntropyRecommender(**QUICK).fit(data.X, data.y)
+        with pytest.raises(ValueError, match=f"{where} contains NaN"):
+            est.partial_fit(data.X, **{"y": data.y, where: masked})
+
+
+def test_masked_lists_of_users(data):
+    est = fit(data.X, data.y)
+    users = np.ma.masked_array([3, 4], mask=[False, True])
+    with pytest.raises(ValueError, match="users contains NaN: 1 of its entries"):
+        est.recommend(users)
+
+
+@pytest.mark.parametrize(
+    ("X", "what"),
+    [
+        (None, "NoneType"),
+        ({"user": [1], "item": [2]}, "dict"),
+        (zip([1], [2]), "zip"),
+        ("ab", "str"),
+    ],
+)
+def test_what_is_no_table_is_named(X, what, data):
+    with pytest.raises(ValueError, match=f"X is of type {what}. Pass a table"):
+        fit(X, data.y)
+    with pytest.raises(ValueError, match=f"X_unlab is of type {what}"):
+        fit(data.X, data.y, X_unlab=(X,))
+
+
+def test_an_empty_list_is_empty(data):
+    with pytest.raises(ValueError, match="X_unlab is empty"):
+        fit(data.X, data.y, X_unlab=[])
+    with pytest.raises(ValueError, match="X is empty"):
+        fit(data.X, data.y).predict([])
+
+
+def test_an_id_that_would_never_be_found_again(data):
+    with pytest.raises(ValueError, match=r"\(1, nan\) is not an id"):
+        fit([[(1, np.nan), 3], [(2, 1), 3]], [0, 1])
+    X = [[(1, None), 3], [(2, 1), 4]]
+    assert fit(X, [0, 1]).user_ids_.tolist() == [(1, None), (2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("make_y", "message"),
+    [
+        (lambda y: y.astype(object), "dtype object and holds values of type int"),
+        (lambda y: (y > 0).astype(object), "holds values of type bool"),
+        (lambda y: ["1" if v else 0 for v in y], "y mixes text and other labels"),
+    ],
+    ids=["integers", "booleans", "mixed"],
+)
+def test_labels_of_no_single_type(make_y, message, data):
+    with pytest.raises(ValueError, match=message):
+        fit(data.X, make_y(data.y))
+
+
+@pytest.mark.parametrize(
+    "make_weight",
+    [
+        lambda n: np.r_[1e300, np.ones(n - 1)],
+        lambda n: np.r_[1.0, np.full(n - 1, 1e-60)],
+        lambda n: np.r_[np.full(n - 1, 1e308), 1.0],
+    ],
+    ids=["a huge one", "tiny ones", "an infinite sum"],
+)
+def test_weights_that_single_precision_would_lose(make_weight, data):
+    weight = make_weight(len(data.y))
+    with pytest.raises(ValueError, match="too far apart for single precision"):
+        fit(data.X, data.y, sample_weight=weight)
+    est = CrossEntropyRecommender(**QUICK).fit(data.X, data.y)
+    with pytest.raises(ValueError, match="too far apart for single precision"):
+        est.partial_fit(data.X, data.y, np.where(weight == 1.0, 1e-60, 1.0))
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_weights_may_have_any_scale(scale, data):
+    weight = np.arange(1.0, len(data.y) + 1)
+    one = fit(data.X, data.y, sample_weight=weight)
+    other = fit(data.X, data.y, sample_weight=weight * scale)
+    np.testing.assert_allclose(
+        one.decision_function(data.X), other.decision_function(data.X), rtol=1e-4
+    )
