@@ -28,7 +28,7 @@ SIZES = {
     "extra_feedback": "warmup",
     "random_state": 0,
 }
-BACKBONES_WITH_VECTORS = ["gmf", "mlp", "neumf", "cdae", "spectral"]
+BACKBONES_WITH_VECTORS = ["gmf", "mlp", "neumf", "cdae"]
 
 
 @pytest.fixture(scope="module")

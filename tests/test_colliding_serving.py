@@ -11,7 +11,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_invlearn import CollidingRecommender, TruncatedLossRecommender, load
-from sklearn_invlearn.modules import BACKBONES, GMF
+from sklearn_invlearn.modules import BACKBONES, GMF, BiasOnly
 
 SIZES = {
     "backbone": "gmf",
@@ -21,7 +21,7 @@ SIZES = {
     "extra_feedback": "warmup",
     "random_state": 0,
 }
-WITH_VECTORS = sorted(set(BACKBONES) - {"bias"})
+WITH_VECTORS = sorted(set(BACKBONES) - {"bias", "spectral"})
 
 
 def rows_of(data):
@@ -209,6 +209,37 @@ def test_an_interrupt_after_the_warm_up_leaves_a_model(data):
     assert est.n_iter_ == 12
     assert np.isfinite(est.decision_function(data.X_test)).all()
     assert (est.neighbors_[:, 0] >= 0).any()
+
+
+class Fitted(BiasOnly):
+    """Comes fitted, and has found vectors of users, or none."""
+
+    width = 2
+
+    @classmethod
+    def fitted(cls, n_users, n_items, **_):
+        return cls(n_users, n_items)
+
+    def user_vectors(self, user):
+        return user[:, None].double().repeat(1, self.width)
+
+
+@pytest.mark.parametrize("width", [0, 2])
+def test_a_backbone_that_comes_fitted_may_have_found_no_vectors(
+    width, data, monkeypatch
+):
+    monkeypatch.setattr(Fitted, "width", width)
+    est, rows = make(None, backbone=Fitted), rows_of(data)
+    if width:
+        est.fit(**rows)
+        assert (est.neighbors_[:, 0] >= 0).any()
+        return
+    with pytest.warns(UserWarning, match="nobody has neighbours") as log:
+        est.fit(**rows)
+    assert [warning.filename for warning in log] == [__file__]
+    own = est.recommender_.decision_function(data.X_test)
+    assert_array_equal(est.decision_function(data.X_test), own)
+    assert est.neighbors_.shape == (len(est.user_ids_), 0)
 
 
 class NoVectors(nn.Module):

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from sklearn_invlearn import CrossEntropyRecommender, InverseDualLossRecommender
+from sklearn_invlearn.metrics import gauc_score, mrr_score
 
 QUICK = {"backbone": "gmf", "n_factors": 2, "max_epochs": 1, "random_state": 0}
 
@@ -106,3 +108,48 @@ def test_weights_may_have_any_scale(scale, data):
     np.testing.assert_allclose(
         one.decision_function(data.X), other.decision_function(data.X), rtol=1e-4
     )
+
+
+# ---- columns, callbacks, backbones ---------------------------------------------------
+
+
+def test_pairs_to_leave_out_with_swapped_columns(data):
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame(data.X, columns=["user", "item"])
+    shown = pd.DataFrame(data.X_unlab, columns=["user", "item"])
+    est = fit(X, data.y)
+    ids, _ = est.recommend([3], exclude_seen=shown)
+    with pytest.raises(ValueError, match="first two columns of exclude_seen are"):
+        est.recommend([3], exclude_seen=shown[["item", "user"]])
+    assert (est.recommend([3], exclude_seen=shown.to_numpy())[0] == ids).all()
+    with pytest.raises(TypeError, match="Sparse data was passed for exclude_seen"):
+        est.recommend([3], exclude_seen=sparse.csr_array(data.X))
+
+
+@pytest.mark.parametrize("metric", [gauc_score, mrr_score])
+def test_masked_labels_have_no_score(metric, data):
+    y = np.ma.masked_array(data.y_test, mask=data.y_test == 1)
+    score = np.linspace(0, 1, len(y))
+    with pytest.raises(ValueError, match="y_true has masked entries"):
+        metric(y, score, data.X_test[:, 0])
+
+
+def test_what_is_no_callback_is_refused_before_the_training(data):
+    est = fit(data.X, data.y)
+    before = dict(vars(est))
+    for bad in ("stop", ("stop", 3), 3, int):
+        est.callbacks = [bad]
+        with pytest.raises(TypeError, match="is no skorch callback"):
+            est.fit(data.X, data.y)
+        with pytest.raises(TypeError, match="is no skorch callback"):
+            est.partial_fit(data.X, data.y)
+    est.callbacks = before["callbacks"]
+    assert vars(est) == before
+
+
+def test_backbones_that_are_none(data):
+    with pytest.raises(TypeError, match=r"backbone=int is no torch\.nn\.Module"):
+        InverseDualLossRecommender(backbone=int).fit(data.X, data.y)
+    est = InverseDualLossRecommender(**QUICK, backbone_params={"n_users": 5})
+    with pytest.raises(ValueError, match=r"backbone_params has \['n_users'\]"):
+        est.fit(data.X, data.y)

@@ -111,6 +111,16 @@ def blank_module(
     """
     cls = backbone_class(backbone)
     sizes = {"n_users": n_users, "n_items": n_items}
+    if not issubclass(cls, nn.Module):
+        raise TypeError(
+            f"backbone={cls.__name__} is no torch.nn.Module. Pass a class derived from "
+            "it, see the design page, or one of the names."
+        )
+    if taken := sorted(set(params) & set(sizes)):
+        raise ValueError(
+            f"backbone_params has {taken}, which follow from the ids that fit is "
+            "given. Leave them out."
+        )
     if settings is not None:
         return cls.blank(**sizes, **settings)
     named = signature(cls).parameters

@@ -315,7 +315,12 @@ def _warn_if_cut_into_folds(table: Any, X: Any, name: str) -> None:
 
 
 def _require_same_names(table: Any, X: Any, name: str) -> None:
-    ours, theirs = _get_feature_names(X), _get_feature_names(table)
+    require_names(table, _get_feature_names(X), name)
+
+
+def require_names(table: Any, ours: Any, name: str) -> None:
+    """Raise if the first two columns of a table have other names than `ours`."""
+    theirs = _get_feature_names(table)
     if ours is None or theirs is None or list(ours[:2]) == list(theirs[:2]):
         return
     raise ValueError(

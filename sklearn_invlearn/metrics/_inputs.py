@@ -51,6 +51,11 @@ def as_column(values: Any, name: str) -> NDArray[Any]:
     """
     if issparse(values):
         raise TypeError(f"{name} is a sparse matrix. Pass a dense 1-D array.")
+    if np.ma.isMA(values) and np.ma.getmaskarray(values).any():
+        raise ValueError(
+            f"{name} has masked entries, which a plain array would show. Drop these "
+            "rows, or fill them with `.filled(...)`."
+        )
     if hasattr(values, "dtype") or hasattr(values, "__array__"):
         array = np.asarray(values)
     elif isinstance(values, Iterable) and not isinstance(values, (str, bytes, dict)):

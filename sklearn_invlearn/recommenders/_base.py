@@ -241,13 +241,12 @@ one, default=None
                     batch_size=self.batch_size,
                     seeds=seeds,
                 )
+                shown = {"X": X, "y": y, "metadata": _metadata(sample_weight)}
+                callbacks = self._callbacks(stops_early, shown, self._stage(pairs))
                 if before is None:
                     module = self._new_module(encoder, pairs, data, seeds["weights"])
                 else:
                     module = self._grown_module(encoder, data)
-            metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-            shown = {"X": X, "y": y, "metadata": metadata}
-            callbacks = self._callbacks(stops_early, shown, self._stage(pairs))
             if before is None:  # from here on, a fit that fails leaves no model behind
                 self.__dict__.pop("net_", None)
             self.classes_, self.class_count_ = inputs.classes, pairs.class_count
@@ -338,3 +337,7 @@ one, default=None
         # once, which is what scikit-learn's check of the training score asks for.
         tags.classifier_tags.poor_score = comes_fitted(self.backbone)
         return tags
+
+
+def _metadata(sample_weight: Any) -> dict[str, Any]:
+    return {} if sample_weight is None else {"sample_weight": sample_weight}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -64,9 +65,15 @@ def with_neighbors(
     """
     if not neighbors.shape[1]:
         return neighbors
-    if not hasattr(recommender, "warm_user_vectors_"):
-        code = torch.ones(1, dtype=torch.int64, device=recommender.net_.device)
-        user_vectors(recommender.net_.module_, code)  # says what is missing
+    if not hasattr(recommender, "warm_user_vectors_"):  # it comes fitted, see below
+        warnings.warn(
+            f"backbone={recommender.backbone!r} has found no structure in the "
+            "exposures, and has no vectors of users: nobody has neighbours, and the "
+            "scores are those of the recommender. Take backbone='gmf', or more data.",
+            UserWarning,
+            stacklevel=5,
+        )
+        return neighbors[:, :0]
     vectors = recommender.warm_user_vectors_
     few, without = extra_ratio(counts) < max_extra_ratio, neighbors[:, 0] < 0
     mixed = np.flatnonzero((few & without)[: len(vectors)])

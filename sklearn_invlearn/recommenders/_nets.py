@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from skorch.callbacks import Callback
 from torch import nn
 
 from ..fitting._build import blank_module, build_module, comes_fitted
@@ -136,4 +137,18 @@ class NetMixin:
         if shown is not None and hasattr(self, "_skl_callbacks"):
             bridge = SklearnCallbacks(self, shown, self._fitted_attributes)
             callbacks.append(("sklearn", bridge))
+        for callback in self.callbacks or []:
+            _require_callback(callback)
         return callbacks + (self.callbacks or [])
+
+
+def _require_callback(callback: Any) -> None:
+    """Raise unless it is a skorch callback, its class, or a name and one of both."""
+    named = isinstance(callback, tuple) and len(callback) == 2
+    inner = callback[1] if named else callback
+    is_class = isinstance(inner, type) and issubclass(inner, Callback)
+    if not is_class and not isinstance(inner, Callback):
+        raise TypeError(
+            f"callbacks has {callback!r}, which is no skorch callback. Pass objects of "
+            "classes derived from skorch.callbacks.Callback, or (name, callback)."
+        )

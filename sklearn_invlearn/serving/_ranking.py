@@ -12,7 +12,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from ..fitting._id_kinds import check_id_kind, check_id_kinds
-from ..fitting._inputs import check_pairs, refuse_unknown
+from ..fitting._inputs import check_pairs, refuse_unknown, require_names
 from ..fitting._torch_state import torch_threads
 from ..ids._columns import id_column
 from ..ids._encoding import IdIndex, PairEncoder
@@ -104,6 +104,8 @@ class RankingMixin:
         if shown is not None:
             excluded = excluded_pairs(self._seen, user_codes, item_codes)
             if shown:
+                names = getattr(self, "feature_names_in_", None)
+                require_names(exclude_seen, names, "exclude_seen")
                 check_id_kinds(self._encoder, shown, "exclude_seen")
                 excluded = excluded + pairs_among(shown, users, index)
         with torch_threads(self.n_threads):
@@ -230,6 +232,8 @@ def _shown_pairs(exclude_seen: Any) -> list[np.ndarray] | None:
     """Columns of a table of pairs; [] for True or no rows, None for False."""
     if isinstance(exclude_seen, (bool, np.bool_)):
         return [] if exclude_seen else None
+    if sparse.issparse(exclude_seen):
+        return check_pairs(exclude_seen, name="exclude_seen")  # says what to pass
     if not hasattr(exclude_seen, "__len__") or isinstance(exclude_seen, str):
         raise TypeError(
             f"exclude_seen={exclude_seen!r} is neither True nor False nor a table of "
