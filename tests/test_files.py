@@ -28,7 +28,7 @@ SIZES = {"n_factors": 4, "gamma": 0.05, "max_epochs": 2, "random_state": 0}
 RECOMMENDERS = [
     cls
     for cls in map(sklearn_invlearn.__getattr__, sklearn_invlearn.__all__)
-    if hasattr(cls, "save")
+    if hasattr(cls, "save") and hasattr(cls(), "backbone")  # others wrap one
 ]
 
 
