@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ._rounding import largest, rounding
 from ._tables import BiasTable
 
 
@@ -44,6 +45,20 @@ class Biases(nn.Module):
         if self.item is None:
             return torch.zeros_like(item, dtype=self.intercept.dtype)
         return self.item(item)
+
+    def added_to_grid(
+        self, logit: Tensor, size: Tensor, error: Tensor, user: Tensor, item: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Add the biases to logits (n, m) of all pairs of codes, in place.
+
+        Returns them and a bound () of their rounding error, given the size () that none
+        exceeded before and the error () of the largest.
+        """
+        of_user, of_item = self.of_user(user), self.of_item(item)
+        logit += of_user[:, None]
+        logit += of_item
+        size = size + largest(of_user[:, None])[0] + largest(of_item[:, None])[0]
+        return logit, error + rounding(size, 2)
 
 
 class BiasOnly(nn.Module):

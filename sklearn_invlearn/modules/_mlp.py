@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ._biases import Biases
 from ._tables import FactorTable
+from ._tower_grid import tower_grid
 
 
 class Tower(nn.Module):
@@ -41,8 +42,11 @@ class Tower(nn.Module):
 
     def forward(self, user: Tensor, item: Tensor) -> Tensor:
         """Codes (B,), (B,) -> hidden (B, n_factors)."""
-        pair = torch.cat([self.user_factors(user), self.item_factors(item)], dim=-1)
-        return self.layers(pair)
+        return self.layers(torch.cat(self.rows(user, item), dim=-1))
+
+    def rows(self, user: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (n,), (m,) -> embeddings (n, width), (m, width)."""
+        return self.user_factors(user), self.item_factors(item)
 
 
 class MLP(nn.Module):
@@ -71,6 +75,14 @@ class MLP(nn.Module):
         """Codes (B,), (B,) -> logit (B,)."""
         hidden = self.tower(user, item)
         return self.head(hidden).squeeze(-1) + self.biases(user, item)
+
+    @torch.no_grad()
+    def grid(self, user: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (n,), (m,) -> logit (n, m), bound of its rounding error ()."""
+        logit, size, error = tower_grid(
+            self.tower.layers, self.head.weight[0], *self.tower.rows(user, item)
+        )
+        return self.biases.added_to_grid(logit, size, error, user, item)
 
     def user_vectors(self, user: Tensor) -> Tensor:
         """Codes (B,) -> embeddings (B, width)."""

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from ._biases import Biases
 from ._mlp import Tower
+from ._rounding import largest, rounding
 from ._tables import FactorTable
+from ._tower_grid import tower_grid
 
 
 class NeuMF(nn.Module):
@@ -39,6 +41,19 @@ class NeuMF(nn.Module):
         product = self.user_factors(user) * self.item_factors(item)  # (B, n_factors)
         hidden = torch.cat([product, self.tower(user, item)], dim=-1)
         return self.head(hidden).squeeze(-1) + self.biases(user, item)
+
+    @torch.no_grad()
+    def grid(self, user: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (n,), (m,) -> logit (n, m), bound of its rounding error ()."""
+        p, q = self.user_factors(user), self.item_factors(item)
+        of_product, of_tower = self.head.weight[0].tensor_split([p.shape[1]])
+        logit, size, error = tower_grid(
+            self.tower.layers, of_tower, *self.tower.rows(user, item)
+        )
+        logit += (p * of_product) @ q.T
+        of_products = (largest(p) * of_product.abs()) @ largest(q)
+        size, error = size + of_products, error + rounding(of_products, p.shape[1])
+        return self.biases.added_to_grid(logit, size, error, user, item)
 
     def user_vectors(self, user: Tensor) -> Tensor:
         """Codes (B,) -> embeddings of both halves (B, n_factors + width)."""
