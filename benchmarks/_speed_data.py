@@ -77,8 +77,9 @@ def predictions(X: np.ndarray, y: np.ndarray, rounds: int) -> Iterator[Row]:
         "",
         "≥ 3 M pairs/s",
     )
-    peer = _implicit_ranking(est)
     users = est.user_ids_
+    yield _towers(X, y, users)
+    peer = _implicit_ranking(est)
     if peer is None:
         yield Row("`recommend`", "", "", "`implicit` is not installed", "")
         return
@@ -88,6 +89,26 @@ def predictions(X: np.ndarray, y: np.ndarray, rounds: int) -> Iterator[Row]:
         ("ours", ours),
         ("`implicit`, one thread", other),
         "≤ 1.5 ×",
+    )
+
+
+def _towers(X: np.ndarray, y: np.ndarray, users: np.ndarray) -> Row:
+    """NeuMF, whose logit is no product: its first layer once per user and item."""
+    est = CrossEntropyRecommender(
+        backbone="neumf", max_epochs=1, early_stopping=False, random_state=0
+    ).fit(X[:50_000], y[:50_000])
+    some = users[:100]
+    codes = np.stack([np.repeat(some, len(est.item_ids_)), np.tile(est.item_ids_, 100)])
+    ours, other = in_turns(
+        lambda: est.recommend(some, 10),
+        lambda: est.predict_proba(codes.T),
+        rounds=2,
+    )
+    return compared(
+        f"`recommend` 10 of {len(est.item_ids_):,} items to 100 users, NeuMF",
+        ("ours", ours),
+        ("`predict_proba` of all these pairs", other),
+        "",
     )
 
 

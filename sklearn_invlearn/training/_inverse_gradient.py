@@ -105,7 +105,7 @@ class InverseGradientNet(PairNet):
 
     def unlabeled_gradient(self, unlabeled: Pairs) -> list[tuple[Tensor, Tensor]]:
         """∇L_dual(θ), for the parameters that it touches."""
-        trainable = [p for p in self.module_.parameters() if p.requires_grad]
+        trainable = [p for p in self.parameters_of_optimizer() if p.requires_grad]
         gradients = torch.autograd.grad(
             dual_loss(self.module_, unlabeled), trainable, allow_unused=True
         )

@@ -79,10 +79,10 @@ class Probe:
 
 @torch.no_grad()
 def _points(theta: Tensor, g: Tensor, alpha: float, probe: str) -> Tensor:
-    """θ - α∘g, θ and θ + α∘g, shape (3, *shape); θ is copied, bit by bit."""
+    """θ - α∘g, θ and θ + α∘g, shape (3, *shape)."""
     step = g.sign() if probe == "sign" else g
-    points = theta.new_empty((len(DIRECTIONS), *theta.shape))
-    torch.sub(theta, step, alpha=alpha, out=points[DIRECT])
-    points[PASS].copy_(theta)
-    torch.add(theta, step, alpha=alpha, out=points[INVERSE])
+    # -α, 0, α, in the order of DIRECTIONS
+    size = alpha * torch.arange(-1, 2, dtype=theta.dtype, device=theta.device)
+    points = torch.addcmul(theta, step, size.view(3, *[1] * theta.ndim))
+    points[PASS] = theta  # bit by bit; and 0 times an infinite step is not 0
     return points
