@@ -1,6 +1,7 @@
 """Comparisons that go on from a file."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from sklearn_invlearn.model_selection import (
     _compare,
     compare_recommenders,
 )
+from sklearn_invlearn.model_selection._run_cache import RunCache
 
 from ._compare_cases import QUICK, Shouting, sign_grid
 
@@ -90,3 +92,19 @@ def test_another_file_is_never_written_to(rows, tmp_path):
         with pytest.raises(ValueError, match=r"compare_recommenders"):
             compare_recommenders({}, **rows, **QUICK, cache=file)
         assert file.read_text() == content
+
+
+def test_a_cut_line_is_taken_off_though_the_disk_is_full(tmp_path, monkeypatch):
+    file = tmp_path / "runs.jsonl"
+    RunCache(file).add("one", {"method": "rule"})
+    whole = file.read_bytes()
+    file.write_bytes(whole + whole[:-9])
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.warns(UserWarning, match="cut short"):
+        assert list(RunCache(file).runs) == ["one"]
+    assert file.read_bytes() == whole
