@@ -152,9 +152,14 @@ def test_an_update_of_the_recommender_inside_is_seen(data):
     assert ids.shape == (2, 3)
 
 
-def test_an_update_needs_a_fit(data):
-    with pytest.raises(NotFittedError, match="call fit first, with X_extra"):
-        make().partial_fit(data.X, data.y)
+def test_without_a_fit_nobody_is_mixed(data):
+    with pytest.warns(UserWarning, match="no extra feedback for 'warmup'"):
+        est = make().partial_fit(data.X, data.y, n_epochs=2)
+    assert est.neighbors_.shape == (len(est.user_ids_), 0)
+    est.partial_fit([(999, 3)], [1])
+    assert est.n_iter_ == 3
+    own = est.recommender_.decision_function(data.X_test)
+    assert_array_equal(est.decision_function(data.X_test), own)
 
 
 class Raises(Callback):

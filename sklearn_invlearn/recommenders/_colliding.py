@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
-from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
@@ -310,7 +309,8 @@ one, default=None
         The vectors after warm-up stay, and with them the neighbours of everybody who
         is mixed. The ratios of extra to implicit feedback count the new rows, so that
         further users may be mixed. A newcomer has no vector of the warm-up: he is
-        neither mixed nor anybody's neighbour until the next `fit`.
+        neither mixed nor anybody's neighbour until the next `fit`. Without a `fit`
+        before there was no warm-up, and nobody is mixed (with a warning).
 
         Parameters
         ----------
@@ -333,17 +333,11 @@ one, default=None
 
         Raises
         ------
-        NotFittedError
-            If there was no `fit`: the neighbours come from its extra feedback.
         ValueError
             For whatever the recommender's `partial_fit` raises one.
         """
-        if not hasattr(self, "net_"):
-            raise NotFittedError(
-                "CollidingRecommender takes its neighbours from the warm-up on "
-                "X_extra, which partial_fit has not: call fit first, with X_extra."
-            )
-        recommender = self.recommender_
+        fitted = hasattr(self, "net_")
+        recommender = self.recommender_ if fitted else self._unfitted_recommender(False)
         recommender.partial_fit(
             X,
             y,
@@ -353,6 +347,8 @@ one, default=None
             n_epochs=n_epochs,
             update_shared=update_shared,
         )
+        if not fitted:
+            return self._take(recommender, X, y, sample_weight, None, None)
         n_new = recommender._encoder.n_users - 1 - self._positives.shape[1]
         counts = np.pad(self._positives, ((0, 0), (0, n_new)))
         counts[0] += positives_per_user(recommender, X, y, sample_weight)
