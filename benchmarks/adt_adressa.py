@@ -68,7 +68,7 @@ class Budget:
 BUDGETS = {
     "gmf": Budget(6, (5, 10, 20), 3, 5_000),
     "cdae": Budget(3, (1, 2, 5), 2, 5_000),
-    "neumf": Budget(2, (1, 2), 2, 1_000, 3_000),
+    "neumf": Budget(2, (1, 2), 2, 1_000, 2_000),
 }
 
 

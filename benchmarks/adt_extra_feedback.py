@@ -209,9 +209,13 @@ def table_5(trials: Trials, seeds: list[int]) -> str:
             row = {"loss": base.name, "ratio below": threshold, "users": len(mean)}
             row["method"] = name
             row |= {c: f"{mean[:, COLUMNS.index(c)].mean():.4f}" for c in SHOWN}
-            row["R@100, minus warm-up"] = (
-                "–" if name == "warm-up" else interval(mean[:, R100], means[0][:, R100])
-            )
+            for column in ("R@100", "N@100"):
+                k100 = COLUMNS.index(column)
+                row[f"{column}, minus warm-up"] = (
+                    "–"
+                    if name == "warm-up"
+                    else interval(mean[:, k100], means[0][:, k100])
+                )
             row["paper, R@100"] = f"{paper:.4f}"
             rows.append(row)
     return tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)
@@ -276,9 +280,10 @@ the best Recall@20 of the choosing half for these users, first seed.
 {protocol(data)}
 
 **Extra feedback.** {len(data.extra):,} true positives of the training part, each user
-with a share drawn from Beta(1, 4); extra to training clicks: {", ".join(below)}. The
-losses keep the parameters that were chosen without extra feedback; {N_EXTRA_EPOCHS[0]}
-or {N_EXTRA_EPOCHS[1]} epochs on the extra feedback. Chosen:
+with a share drawn from Beta(1, 4). Ratio of extra to training clicks of the users:
+{", ".join(below)}. The losses keep the parameters that were chosen without extra
+feedback, and have {N_EXTRA_EPOCHS[0]} or {N_EXTRA_EPOCHS[1]} epochs on the extra
+feedback. Chosen:
 
 {chosen}
 
