@@ -127,3 +127,23 @@ def test_terms_are_weighed_apart_only_where_most_exposures_have_no_label(data):
     weights = [est.net_.module_.settings()["weights"] for est in (few, all_labelled)]
     assert weights[0][-1] == 1.0
     assert weights[1][-1] != 1.0
+
+
+def test_newcomers_are_told_from_the_average_where_they_have_labels():
+    """Half of the labels are of users with no other exposure, and mostly 0."""
+    rng = np.random.default_rng(0)
+    regular = np.column_stack([np.arange(4000) % 200, rng.integers(0, 60, 4000)])
+    regular = np.unique(regular, axis=0)
+    rng.shuffle(regular)
+    new = np.column_stack([1000 + np.arange(600), rng.integers(0, 60, 600)])
+    labelled = np.flatnonzero(regular[:, 0] < 150)[:600]
+    X, pool = np.vstack([regular[labelled], new]), np.delete(regular, labelled, axis=0)
+    y = (rng.random(1200) < np.repeat([0.7, 0.1], 600)).astype(int)
+    est = CrossEntropyRecommender(**SPECTRAL).fit(X, y, X_unlab=(pool,))
+    items = np.arange(60)
+    proba = {
+        user: est.predict_proba(np.column_stack([np.full(60, user), items]))[:, 1]
+        for user in (-1, 180)
+    }
+    assert proba[-1].mean() == pytest.approx(0.1, abs=0.05)
+    assert proba[180].mean() > 0.5  # has no label, but exposures
