@@ -46,21 +46,41 @@ How many of the fits by default took in a student ({len(seeds)} seeds), with wha
 weight, what that did to the log loss against the true labels, and what it cost.
 
 {_gates(results)}
+{_students(results, students)}{_deep(results)}{PROTOCOL}
+Seeds {", ".join(map(str, seeds))}.
+
+{origin}"""
+
+
+def _students(results: list[Result], students: list[str]) -> str:
+    table = _table(results, "CE", ("IDL, default", *students), only="w1 not aligned")
+    return (
+        f"""\
 ## Other students
 
 Taught in other ways, joined by the same gate; the first column is the default of
 `InverseDualLossRecommender`. Seed 0 alone.
 
-{_table(results, "CE", ("IDL, default", *students), only="w1 not aligned")}
+{table}
+"""
+        if students
+        else ""
+    )
+
+
+def _deep(results: list[Result]) -> str:
+    table = _table(results, "NeuMF, CE", DEEP, only="NeuMF, IDL")
+    return (
+        f"""\
 ## A deep backbone
 
 NeuMF with default parameters, which starts from random weights and stops early.
 
-{_table(results, "NeuMF, CE", DEEP, only="NeuMF, IDL")}
-{PROTOCOL}
-Seeds {", ".join(map(str, seeds))}.
-
-{origin}"""
+{table}
+"""
+        if _groups(results, "NeuMF, CE")
+        else ""
+    )
 
 
 def _groups(results: list[Result], method: str) -> dict[tuple, list[Result]]:

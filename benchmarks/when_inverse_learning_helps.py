@@ -23,6 +23,7 @@ import torch
 from _protocol import Part, provenance
 from _regimes import Ratings, Setting, make, names, read_ratings
 from _students import STUDENTS
+from _trials import write_page
 from _when_page import page
 from scipy.special import expit
 from sklearn.metrics import log_loss, roc_auc_score
@@ -48,9 +49,10 @@ Result = dict[str, Any]
 
 def cases(seeds: list[int]) -> Iterator[tuple[int, float, str]]:
     """Seed, fraction and regime of every case, in order of interest."""
-    rest = [name for name in names() if name not in NOISY]
+    first = (*NOISY, "30 % of both flipped", "10 % of both flipped")
+    rest = [name for name in names() if name not in first]
     for seed in seeds:
-        yield from ((seed, FEW, name) for name in (*NOISY, *rest))
+        yield from ((seed, FEW, name) for name in (*first, *rest))
         yield from ((seed, MORE, name) for name in NOISY)
 
 
@@ -89,8 +91,11 @@ def deep() -> dict[str, Any]:
 class Case:
     """All methods on one regime, fraction and seed."""
 
-    def __init__(self, ratings: Ratings, report: Part, key: tuple) -> None:
+    def __init__(
+        self, ratings: Ratings, report: Part, key: tuple, *, brief: bool
+    ) -> None:
         self.seed, self.fraction, self.name = key
+        self.brief = brief
         self.report = report
         self.setting: Setting = make(self.name, ratings, self.fraction, self.seed)
 
@@ -108,7 +113,7 @@ class Case:
         for method, teach, with_pool in self.students():
             student = partial(self.taught, base, teach, with_pool)
             yield self.timed(method, student, reference)
-        if self.name in NOISY and self.fraction == FEW:
+        if self.name in NOISY and self.fraction == FEW and not self.brief:
             models = deep()
             reference, _ = self.fitted(models["NeuMF, CE"])
             for method, estimator in models.items():
@@ -117,7 +122,7 @@ class Case:
     @property
     def in_detail(self) -> bool:
         """Whether to run what takes long."""
-        first = self.seed == 0 and self.fraction == FEW
+        first = self.seed == 0 and self.fraction == FEW and not self.brief
         return first and self.name in WITH_STUDENTS
 
     def students(self) -> list[tuple[str, Callable[..., None], bool]]:
@@ -207,6 +212,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--ratings", required=True, help=".npz, see README.md")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument(
+        "--brief", action="store_true", help="without NeuMF and without other students"
+    )
+    parser.add_argument(
         "--results", type=Path, default=Path("build/when_inverse_learning_helps.jsonl")
     )
     parser.add_argument(
@@ -223,12 +231,12 @@ def main(argv: list[str] | None = None) -> None:
     done = {(r["seed"], r["fraction"], r["regime"]) for r in results}
     todo = [key for key in cases(args.seeds) if key not in done]
     for key in tqdm(todo, unit="case"):
-        found = list(Case(ratings, report, key).run())
+        found = list(Case(ratings, report, key, brief=args.brief).run())
         with args.results.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in found)
         results += found
-        args.output.write_text(page(results, origin), encoding="utf-8")
-    args.output.write_text(page(results, origin), encoding="utf-8")
+        write_page(args.output, page(results, origin))
+    write_page(args.output, page(results, origin))
     print(f"Written: {args.output}")
 
 

@@ -63,8 +63,8 @@ def fit_bilinear(
         precisions = {k: PRECISIONS[k] for k in model.blocks}
         updates = {int(n_steps * share) for share in _UPDATES}
     rng = np.random.default_rng(seed)
-    # What Adam calls weight decay is the gradient of the penalty, and costs a third less
-    # than a term of the loss.
+    # What Adam calls weight decay is the gradient of the penalty; as a term of the loss
+    # it would take a third of a step.
     groups: list[dict] = [
         {"params": [model.block(k)], "block": k} for k in model.blocks
     ]
