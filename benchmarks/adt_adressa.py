@@ -251,10 +251,9 @@ def table(trials: Trials, clicks: Clicks, backbone: str) -> str:
             trials.array(report_key(backbone, method.name, seed), "values")
             for seed in range(BUDGETS[backbone].n_seeds)
         ]
-    for logged in LOGGED:
-        if logged.backbone == backbone:
-            name = f"{logged.name}, public code"
-            per_seed[name] = [trials.array(report_key(backbone, name, 0), "values")]
+    for logged in public_runs(trials, backbone):
+        name = f"{logged.name}, public code"
+        per_seed[name] = [trials.array(report_key(backbone, name, 0), "values")]
     with_history = np.isin(users, clicks.train[:, 0])
     mean = {name: np.mean(values, axis=0) for name, values in per_seed.items()}
     rows = []
@@ -269,6 +268,16 @@ def table(trials: Trials, clicks: Clicks, backbone: str) -> str:
         row["R@20, other users"] = f"{mean[name][~with_history, R20].mean():.4f}"
         rows.append(row)
     return tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)
+
+
+def public_runs(trials: Trials, backbone: str) -> list[Logged]:
+    """Runs of the public code that have been imitated."""
+    return [
+        run
+        for run in LOGGED
+        if run.backbone == backbone
+        and report_key(backbone, f"{run.name}, public code", 0) in trials.done
+    ]
 
 
 def _known(backbone: str, name: str) -> str:
@@ -288,8 +297,7 @@ def section(trials: Trials, clicks: Clicks, backbone: str) -> str:
     choices = "\n".join(f"- {m.name}: {chosen(trials, backbone, m)}" for m in METHODS)
     stops = [
         (run, trials.done[report_key(backbone, f"{run.name}, public code", 0)]["step"])
-        for run in LOGGED
-        if run.backbone == backbone
+        for run in public_runs(trials, backbone)
     ]
     steps = ", ".join(f"{r.name} {step} (log: {r.best_step})" for r, step in stops)
     stopped = (
@@ -365,6 +373,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--backbones", nargs="+", choices=NAMES, default=["gmf", "neumf", "cdae"]
     )
+    parser.add_argument(
+        "--page-only", action="store_true", help="write the page from earlier trials"
+    )
     parser.add_argument("--fresh", action="store_true", help="forget earlier trials")
     parser.add_argument(
         "--output",
@@ -380,7 +391,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     clicks = read_clicks(args.ratings)
     trials = Trials("adt_adressa", fresh=args.fresh)
-    run(trials, clicks, args.backbones)
+    if not args.page_only:
+        run(trials, clicks, args.backbones)
     write_page(args.output, page(trials, clicks, args))
     print(f"Written: {args.output}")
 

@@ -78,7 +78,6 @@ VARIANTS: dict[str, tuple[Method, dict[str, Any]]] = {
         TCE,
         {"max_epochs": 50, "max_drop_rate": 0.05, "n_drop_steps": 2_000},
     ),
-    "R-CE, β 0.5, up to 50 epochs": (RCE, {"max_epochs": 50, "beta": 0.5}),
 }
 SHOWN = ("R@3", "R@20", "N@3", "N@20")
 
