@@ -178,7 +178,7 @@ def losses_of_flagged(clicks: Clicks) -> dict[str, Any]:
 
 
 def as_public_code(logged: Logged, clicks: Clicks) -> dict[str, Any]:
-    """Train as the public code does, and rank by the random vectors, too."""
+    """Train as the public code does; rank by the random vectors, too."""
     start = time.perf_counter()
     sizes = clicks.n_users, clicks.n_items
     module, step = trained(logged, clicks.train, clicks.valid, sizes, seed=0)
@@ -300,9 +300,7 @@ def section(trials: Trials, clicks: Clicks, backbone: str) -> str:
         for run in public_runs(trials, backbone)
     ]
     steps = ", ".join(f"{r.name} {step} (log: {r.best_step})" for r, step in stops)
-    stopped = (
-        f"\nThe public code reports the model after step {steps}." if steps else ""
-    )
+    stopped = f"\nThe public code reports the model of step {steps}." if steps else ""
     return f"""\
 ## {NAMES[backbone]}
 
