@@ -161,8 +161,9 @@ For comparison, the paper of Inverse Gradient (Lin et al., WSDM 2024, Table 2) r
 measured on the 200,042 test pairs of that split, which are other rows than the ones
 here: do not compare the third decimal.
 
-All labels are known here. That is not what Inverse Gradient is made for: its rows show
-that the method reproduces, and the rows without it show what it costs or gains here.
+All labels are known here. That is not what Inverse Gradient is made for: its rows
+reach the published number, and the rows without it show that this is not its doing (see
+[Table 2](il_table2.md)).
 
 **Protocol.** Label = rating ≥ {THRESHOLD}. {sizes[0]} pairs to train on; the validation
 part is halved by `numpy.random.default_rng({SPLIT_SEED}).permutation`: {sizes[1]} pairs

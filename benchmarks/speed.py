@@ -76,9 +76,9 @@ pass over training-train, then a step per training-test batch with two copies of
 whole model, three optimisers of torch made anew, and unlabeled items drawn anew every
 epoch; rows come one by one through a loader of torch (`_public_code_rows.py`). Both
 sides take the same numbers of steps of either kind. The authors' own program was
-measured once, on two cores of another machine, at 9.3 s per epoch where an epoch of
-`implicit`'s BPR took .063 s: the second line compares in epochs of BPR, which both
-machines have in common. Our rewrite is faster than their program: it has nothing that
+measured once, on two cores of a machine where an epoch of `implicit`'s BPR took .063 s,
+at 9.3 s per epoch: the second line compares in epochs of BPR, since the two machines
+need not be alike. Our rewrite is faster than their program: it has nothing that
 the description does not name.
 
 **What is missed, and why.** A step of IG has four forward and one backward pass

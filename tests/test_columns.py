@@ -167,8 +167,8 @@ def test_nan_in_polars_floats():
         (["ab", "cd"], "Expected 2D array, got 1D array"),
         (np.arange(4), "Expected 2D array, got 1D array"),
         (np.zeros((2, 2, 2)), "Expected 2D array, got 3D array"),
-        (3, "Expected 2D array, got 0D array"),
-        ([], "Expected 2D array, got 1D array"),
+        (3, "Expected 2D array, got scalar array instead: X is of type int"),
+        ([], "0 sample.* X is empty"),
     ],
 )
 def test_unusable_tables(X, message):
