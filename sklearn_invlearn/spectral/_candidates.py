@@ -59,19 +59,23 @@ def fit_full(
 
 
 def fit_path(
-    embeddings: Embeddings, structure: str, labels: Labels, strengths: tuple[float, ...]
+    embeddings: Embeddings,
+    structure: str,
+    labels: Labels,
+    strengths: tuple[float, ...],
+    **how: float,
 ) -> Iterator[Bilinear]:
     """Fits of a convex structure, each started from the one before.
 
     "crossed" stands on the embeddings of the full structure, the others on the raw
-    ones.
+    ones. `how` goes to :func:`fit_convex`.
     """
     P, Q = embeddings.raw_user, embeddings.raw_item
     if structure == "crossed":
         P, Q = embeddings.user, embeddings.item
     part, compact, users, items = _part(P, Q, structure, labels)
     for strength in strengths:
-        fit_convex(part, compact, precisions_of(structure, strength))
+        fit_convex(part, compact, precisions_of(structure, strength), **how)
         yield expanded(part, P, Q, users, items)
 
 

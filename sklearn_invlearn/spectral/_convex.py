@@ -17,10 +17,16 @@ from ._training import Labels
 
 _MAX_ITERATIONS = 100
 _TOLERANCE = 1e-8  # relative decrease of the loss
+ROUGHLY = 1e-4  # the same, where two losses are only to be told apart
 _N_UPDATES = 4
 
 
-def fit_convex(model: Bilinear, labels: Labels, precisions: dict[str, float]) -> None:
+def fit_convex(
+    model: Bilinear,
+    labels: Labels,
+    precisions: dict[str, float],
+    tolerance: float = _TOLERANCE,
+) -> None:
     """Minimise ΣCE + ½ Σ λ_b ‖θ_b‖² in place, from where `model` is.
 
     Half a row of either label at logit μ keeps μ finite where all labels are the same.
@@ -33,6 +39,8 @@ def fit_convex(model: Bilinear, labels: Labels, precisions: dict[str, float]) ->
         Labelled pairs.
     precisions : dict
         Precision λ_b of each block.
+    tolerance : float
+        Relative decrease of the loss at which to stop.
     """
     design = Design(model, labels.user, labels.item)
     y, weight = labels.y.astype(np.float32), labels.weight.astype(np.float32)
@@ -66,7 +74,7 @@ def fit_convex(model: Bilinear, labels: Labels, precisions: dict[str, float]) ->
         return value, packed(mu_slope * mu_unit, slope)
 
     now = {k: model.block(k).detach().numpy() / unit[k] for k in design.names}
-    options = {"maxiter": _MAX_ITERATIONS, "ftol": _TOLERANCE}
+    options = {"maxiter": _MAX_ITERATIONS, "ftol": tolerance}
     start = packed(float(model.mu.detach()) / mu_unit, now)
     found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
     mu, v = unpacked(found.x)

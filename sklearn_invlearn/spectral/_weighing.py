@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,7 @@ from ._candidates import (
     fit_full,
     fit_path,
 )
+from ._convex import ROUGHLY
 from ._embeddings import Embeddings, embeddings_for, exposure_matrix, without
 from ._stacking import cross_entropies, stacking_weights
 from ._training import Labels
@@ -75,7 +77,7 @@ def weigh(
     folds = list(KFold(n_folds, shuffle=True, random_state=seed).split(labels.y))
     own_pair_counts = sum(exposures.shape) > _OWN_SHARE * exposures.nnz
     seen = _HeldOut()
-    strengths: dict[str, tuple[float, ...]] = {}
+    tried: dict[str, tuple[float, ...]] = {}
     for train, test in folds if len(labels) < _ONE_FOLD else folds[:1]:
         known, held_out = labels[train], labels[test]
         if own_pair_counts:
@@ -83,14 +85,16 @@ def weigh(
         full, _ = fit_full(embeddings, known, learned, seed)
         seen.rows.append(test)
         seen.full.append(_held_out_terms(full, held_out))
-        strengths = strengths or _worth_trying(
-            embeddings, known, held_out, seen.full[0].sum(axis=1)
-        )
-        for structure, tried in strengths.items():
-            path = fit_path(embeddings, structure, known, tried)
-            logits = np.column_stack([_held_out_logit(m, held_out) for m in path])
-            seen.paths.setdefault(structure, []).append(logits)
-    return _weighed(seen, strengths, labels, _apart(labels, exposures))
+        logits: dict[str, np.ndarray] = {}
+        if not tried:
+            z = seen.full[0].sum(axis=1)
+            tried, logits = _worth_trying(embeddings, known, held_out, z)
+        for structure, strengths in tried.items():
+            if structure not in logits:
+                path = fit_path(embeddings, structure, known, strengths)
+                logits[structure] = _held_out_logits(path, held_out)
+            seen.paths.setdefault(structure, []).append(logits[structure])
+    return _weighed(seen, tried, labels, _apart(labels, exposures))
 
 
 def _apart(labels: Labels, exposures: sparse.csr_array) -> bool:
@@ -117,30 +121,35 @@ def _embeddings_without(
 
 def _worth_trying(
     embeddings: Embeddings, known: Labels, held_out: Labels, full: np.ndarray
-) -> dict[str, tuple[float, ...]]:
+) -> tuple[dict[str, tuple[float, ...]], dict[str, np.ndarray]]:
     """Strengths of each structure on the way to the best one; of "crossed" maybe none.
 
     Each way ends where the held-out loss rises. That of "crossed" has to start below
     the loss of the full model: it is there for labels that are wrong so often that
-    what the full model learns from single ones is noise.
+    what the full model learns from single ones is noise. It is asked roughly, as most
+    labels are right, and has to be fitted again; of the others the second result has
+    the held-out logits (n, n_strengths).
     """
-    bound = _loss(full, held_out)
-    found = {}
+    tried, logits = {}, {}
     for structure, strengths in STRENGTHS.items():
-        best, rows, tried = np.inf, known, []
+        best, rows, how = np.inf, known, {}
         if structure == "crossed":
-            best, rows = bound, known[np.arange(min(len(known), _ENOUGH_TO_TELL))]
+            best, how = _loss(full, held_out), {"tolerance": ROUGHLY}
+            rows = known[np.arange(min(len(known), _ENOUGH_TO_TELL))]
             strengths = strengths if len(known) >= FEWEST_ROWS else ()
-        path = fit_path(embeddings, structure, rows, strengths)
-        for strength, model in zip(strengths, path):
-            loss = _loss(_held_out_logit(model, held_out), held_out)
+        columns: list[np.ndarray] = []
+        for model in fit_path(embeddings, structure, rows, strengths, **how):
+            z = _held_out_terms(model, held_out).sum(axis=1)
+            loss = _loss(z, held_out)
             if loss >= best:
                 break
             best = loss
-            tried.append(strength)
-        if tried:
-            found[structure] = tuple(tried)
-    return found
+            columns.append(z)
+        if columns:
+            tried[structure] = strengths[: len(columns)]
+            if not how:
+                logits[structure] = np.column_stack(columns)
+    return tried, logits
 
 
 def _loss(logit: np.ndarray, rows: Labels) -> float:
@@ -154,8 +163,9 @@ def _held_out_terms(model: Bilinear, rows: Labels) -> np.ndarray:
         return model.terms(*pairs).numpy().astype(np.float64)
 
 
-def _held_out_logit(model: Bilinear, rows: Labels) -> np.ndarray:
-    return _held_out_terms(model, rows).sum(axis=1)
+def _held_out_logits(models: Iterable[Bilinear], rows: Labels) -> np.ndarray:
+    """Logits, shape (n, n_models)."""
+    return np.column_stack([_held_out_terms(m, rows).sum(axis=1) for m in models])
 
 
 def _weighed(

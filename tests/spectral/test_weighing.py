@@ -98,7 +98,7 @@ def test_a_path_ends_where_the_held_out_loss_rises(data):
     known, held_out = labels[np.arange(0, 4000)], labels[np.arange(4000, len(labels))]
     tried = weighing_module._worth_trying(
         embeddings, known, held_out, np.zeros(len(held_out))
-    )["biases"]
+    )[0]["biases"]
     every = weighing_module.STRENGTHS["biases"]
     assert tried == every[: len(tried)]
     losses = [
