@@ -101,12 +101,9 @@ def test_a_path_ends_where_the_held_out_loss_rises(data):
     )[0]["biases"]
     every = weighing_module.STRENGTHS["biases"]
     assert tried == every[: len(tried)]
-    losses = [
-        weighing_module._loss(
-            weighing_module._held_out_logit(model, held_out), held_out
-        )
-        for model in fit_path(embeddings, "biases", known, every)
-    ]
+    path = fit_path(embeddings, "biases", known, every)
+    logits = weighing_module._held_out_logits(path, held_out)
+    losses = [weighing_module._loss(z, held_out) for z in logits.T]
     assert (np.diff(losses[: len(tried)]) < 0).all()
     assert len(tried) == len(every) or losses[len(tried)] >= losses[len(tried) - 1]
 
