@@ -50,7 +50,7 @@ def layers():
 
 LAYERS = layers()
 THIRD_PARTIES = {
-    "joblib", "matplotlib", "narwhals", "numpy", "pandas", "polars", "pooch",
+    "joblib", "matplotlib", "narwhals", "numba", "numpy", "pandas", "polars", "pooch",
     "pyarrow", "rich", "safetensors", "scipy", "skorch", "sklearn", "torch", "tqdm",
 }  # fmt: skip
 

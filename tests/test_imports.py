@@ -25,7 +25,7 @@ def run(code):
 
 
 def test_the_package_alone_loads_nothing_heavy():
-    heavy = ("numpy", "scipy", "sklearn", "skorch", "torch", "tqdm")
+    heavy = ("numba", "numpy", "scipy", "sklearn", "skorch", "torch", "tqdm")
     loaded = run(
         "import sys, sklearn_invlearn\n"
         f"print([name for name in {heavy} if name in sys.modules])"

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from ._batches import n_batches
+from ._compiled_rows import CompiledRows
 from ._data import TrainingData
 from ._inverse_dual import dual_loss
 from ._net import PairNet
@@ -63,7 +64,7 @@ class InverseGradientNet(PairNet):
 
     def initialize(self) -> InverseGradientNet:
         super().initialize()
-        self.sums_by_row_ = SumsByRow()
+        self.sums_by_row_, self.compiled_ = SumsByRow(), CompiledRows()
         return self
 
     def training_steps(self, data: TrainingData) -> Iterator[Tensor]:
@@ -92,7 +93,7 @@ class InverseGradientNet(PairNet):
     def inverse_gradient_step(self, unlabeled: Pairs, held_out: Pairs) -> Tensor:
         """Run lines 9-18; return the three losses and the choice, shape (4,)."""
         g = self.unlabeled_gradient(unlabeled)  # line 9
-        theta = Probe(g, self.alpha, self.probe, self.sums_by_row_)  # lines 10-11
+        theta = self.probe_along(g)  # lines 10-11
         try:
             loss = self.held_out_losses(theta, held_out)  # lines 13-15
         except BaseException:  # an interrupt: leave no half-made step behind
@@ -110,6 +111,10 @@ class InverseGradientNet(PairNet):
             dual_loss(self.module_, unlabeled), trainable, allow_unused=True
         )
         return [(p, g) for p, g in zip(trainable, gradients) if g is not None]
+
+    def probe_along(self, g: list[tuple[Tensor, Tensor]]) -> Probe:
+        """θ - α∘g, θ and θ + α∘g; the model stays at θ."""
+        return Probe(g, self.alpha, self.probe, self.sums_by_row_, self.compiled_)
 
     @torch.no_grad()
     def held_out_losses(self, theta: Probe, held_out: Pairs) -> Tensor:

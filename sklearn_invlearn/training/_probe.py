@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ._compiled_rows import CompiledPoints, CompiledRows
 from ._row_gradients import SumsByRow, put_rows
 
 # The order decides ties: direct, then pass.
@@ -16,11 +17,22 @@ DIRECT, PASS, INVERSE = range(3)
 
 
 class _Part(NamedTuple):
-    """What the probe moves of one parameter: rows of a table, or all of it."""
+    """Three points of a parameter or, with codes, of some rows of a table."""
 
     parameter: Tensor
     codes: Tensor | None
-    points: Tensor  # (3, *shape), in the order of DIRECTIONS
+    points: list[Tensor]  # in the order of DIRECTIONS
+
+    def move_to(self, direction: int | Tensor) -> None:
+        if isinstance(direction, Tensor):
+            points = torch.stack(self.points)
+            chosen = points.index_select(0, direction.reshape(1))[0]
+        else:
+            chosen = self.points[direction]
+        if self.codes is None:
+            self.parameter.copy_(chosen)
+        else:
+            put_rows(self.parameter, self.codes, chosen)
 
 
 class Probe:
@@ -39,25 +51,34 @@ class Probe:
         Step along g, or along its sign.
     sums_by_row : SumsByRow
         Adds up the gradient of a row that comes more than once.
+    compiled : CompiledRows
+        Does so, and the moves, for the tables it covers.
     """
 
+    @torch.no_grad()
     def __init__(
         self,
         gradient: Iterable[tuple[Tensor, Tensor]],
         alpha: float,
         probe: str,
         sums_by_row: SumsByRow,
+        compiled: CompiledRows,
     ) -> None:
         gradient = list(gradient)
-        tables = [(p, g) for p, g in gradient if g.is_sparse]
-        self._parts = [
+        self._parts: list[_Part | CompiledPoints] = [
             _Part(p, None, _points(p, g, alpha, probe))
             for p, g in gradient
             if not g.is_sparse
         ]
-        for (p, _), row in zip(tables, sums_by_row([g for _, g in tables])):
-            theta = p.detach().index_select(0, row.codes)
-            points = _points(theta, row.values, alpha, probe)
+        by_row = [(p, g) for p, g in gradient if g.is_sparse]
+        tables, gradients = [p for p, _ in by_row], [g for _, g in by_row]
+        if compiled.cover(tables):
+            for p, touched in zip(tables, compiled.touched(gradients)):
+                by_sign = probe == "sign"
+                self._parts.append(CompiledPoints(p, touched, alpha, by_sign))
+            return
+        for p, row in zip(tables, sums_by_row(gradients)):
+            points = _points(p.index_select(0, row.codes), row.values, alpha, probe)
             self._parts.append(_Part(p, row.codes, points))
 
     @torch.no_grad()
@@ -66,23 +87,12 @@ class Probe:
 
         A tensor () stays on its device: it indexes the points there.
         """
-        for parameter, codes, points in self._parts:
-            if isinstance(direction, Tensor):
-                chosen = points.index_select(0, direction.reshape(1))[0]
-            else:
-                chosen = points[direction]
-            if codes is None:
-                parameter.copy_(chosen)
-            else:
-                put_rows(parameter, codes, chosen)
+        for part in self._parts:
+            part.move_to(direction)
 
 
-@torch.no_grad()
-def _points(theta: Tensor, g: Tensor, alpha: float, probe: str) -> Tensor:
-    """θ - α∘g, θ and θ + α∘g, shape (3, *shape)."""
+def _points(theta: Tensor, g: Tensor, alpha: float, probe: str) -> list[Tensor]:
+    """θ - α∘g, θ and θ + α∘g."""
     step = g.sign() if probe == "sign" else g
-    # -α, 0, α, in the order of DIRECTIONS
-    size = alpha * torch.arange(-1, 2, dtype=theta.dtype, device=theta.device)
-    points = torch.addcmul(theta, step, size.view(3, *[1] * theta.ndim))
-    points[PASS] = theta  # bit by bit; and 0 times an infinite step is not 0
-    return points
+    # θ is a copy: 0 times an infinite step would not be 0.
+    return [theta.sub(step, alpha=alpha), theta.clone(), theta.add(step, alpha=alpha)]

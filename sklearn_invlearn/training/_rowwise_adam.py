@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.adam import adam
 
+from ._compiled_rows import CompiledRows
 from ._row_gradients import RowGradient, SumsByRow, put_rows
 
 _NUMBERS_AT_A_TIME = 131_072  # half a MiB in single precision
@@ -62,11 +63,15 @@ class RowwiseAdam(Optimizer):
         # "fused" makes load_state_dict keep `step` on the device of its parameter.
         defaults = {"lr": lr, "betas": betas, "eps": eps, "fused": True}
         super().__init__(params, defaults | {"weight_decay": weight_decay})
-        self._sums_by_row = SumsByRow()
+        self._forget_scratch()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._sums_by_row = SumsByRow()  # scratch is not state
+        self._forget_scratch()
+
+    def _forget_scratch(self) -> None:
+        self._sums_by_row = SumsByRow()
+        self._compiled = CompiledRows()
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -77,24 +82,25 @@ class RowwiseAdam(Optimizer):
                 loss = closure()
         for group in self.param_groups:
             with_gradient = [p for p in group["params"] if p.grad is not None]
-            self._step_group(
-                [p for p in with_gradient if p.grad.is_sparse],
-                [p for p in with_gradient if not p.grad.is_sparse],
-                group,
-            )
+            tables = [p for p in with_gradient if p.grad.is_sparse]
+            if self._compiled.cover(tables):
+                self._compiled.adam(tables, map(self._state_of, tables), group)
+            else:
+                self._step_tables(tables, group)
+            self._step_dense([p for p in with_gradient if not p.grad.is_sparse], group)
         return loss
 
-    def _step_group(
-        self, tables: list[Tensor], dense: list[Tensor], group: dict[str, Any]
-    ) -> None:
-        sparse: list[Any] = [p.grad for p in tables]
-        rows = self._sums_by_row(sparse)
-        for few in _few_at_a_time(tables):
-            self._step_rows(few, list(islice(rows, len(few))), group)
+    def _step_dense(self, dense: list[Tensor], group: dict[str, Any]) -> None:
         gradients: list[Any] = [p.grad for p in dense]
         if weight_decay := group["weight_decay"]:
             gradients = [g.add(p, alpha=weight_decay) for p, g in zip(dense, gradients)]
         self._adam(dense, self._tensors_of(dense), gradients, group)
+
+    def _step_tables(self, tables: list[Tensor], group: dict[str, Any]) -> None:
+        sparse: list[Any] = [p.grad for p in tables]
+        rows = self._sums_by_row(sparse)
+        for few in _few_at_a_time(tables):
+            self._step_rows(few, list(islice(rows, len(few))), group)
 
     def _step_rows(
         self, tables: list[Tensor], rows: list[RowGradient], group: dict[str, Any]

@@ -23,6 +23,8 @@ from sklearn_invlearn.training import (
     RowwiseSGD,
 )
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 FILE = Path(__file__).with_suffix("").with_name("golden_steps.json")
 N_USERS, N_ITEMS, BATCH, N_STEPS = 60, 15, 40, 10  # more lookups than items
 

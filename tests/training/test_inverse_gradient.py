@@ -18,7 +18,9 @@ from sklearn_invlearn.training import (
     TrainingData,
 )
 from sklearn_invlearn.training._inverse_gradient import choose_direction
-from sklearn_invlearn.training._probe import DIRECT, INVERSE, PASS, Probe
+from sklearn_invlearn.training._probe import DIRECT, INVERSE, PASS
+
+pytestmark = pytest.mark.usefixtures("each_way")
 
 N_USERS, N_ITEMS, T = 12, 9, 5
 
@@ -191,12 +193,12 @@ def test_a_candidate_that_overflows_is_never_taken():
 
 @pytest.mark.parametrize("optimizer", [torch.optim.SGD, RowwiseSGD])
 def test_sign_probe_moves_each_touched_parameter_by_alpha(optimizer):
-    net = make_net(GMF, alpha=0.25, optimizer=optimizer)
+    net = make_net(GMF, alpha=0.25, probe="sign", optimizer=optimizer)
     unlabeled = training_data(seed=6).unlabeled.draw(None)
     table = net.module_.user_factors.weight
     before = table.detach().clone()
     g = net.unlabeled_gradient(unlabeled)
-    probe = Probe(g, 0.25, "sign", net.sums_by_row_)
+    probe = net.probe_along(g)
     for direction, sign in ((DIRECT, -1), (INVERSE, 1)):
         probe.move_to(direction)
         steps = (table - before).detach()

@@ -35,6 +35,9 @@ from sklearn_invlearn.training import (
     UnobservedPairs,
 )
 
+# What numba has compiled runs on the CPU alone, where nothing waits.
+pytestmark = pytest.mark.usefixtures("rows_by_torch")
+
 READING_METHODS = {
     "__array__", "__bool__", "__contains__", "__float__", "__index__", "__int__",
     "cpu", "item", "numpy", "tolist",

@@ -23,6 +23,8 @@ from sklearn_invlearn.training._row_gradients import (
     use_row_gradients,
 )
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 N_USERS, N_ITEMS = 8, 6
 PAIRS = {
     RowwiseAdam: torch.optim.Adam,

@@ -1,0 +1,168 @@
+"""Updates of touched rows in one compiled pass each, where numba is installed.
+
+The numbers are those of the plain path in torch up to rounding. Tables on other
+devices than the CPU, and of other types than single and double precision, take
+that path, as all do without numba.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.graph import increment_version
+
+_TYPES = (torch.float32, torch.float64)
+_STATE = ("step", "exp_avg", "exp_avg_sq")
+
+
+@cache
+def kernels() -> Any:
+    """Return the module of compiled passes, or None if there cannot be one.
+
+    numba is loaded with the first step that could use it. With NUMBA_DISABLE_JIT=1 in
+    the environment nothing would be compiled: the way to do without.
+    """
+    if find_spec("numba") is None:
+        return None
+    try:
+        if import_module("numba").config.DISABLE_JIT:
+            return None
+        return import_module("._row_kernels", __package__)
+    except ImportError as error:
+        warnings.warn(
+            f"numba is installed, but cannot be loaded: {error}. Training goes on, "
+            "several times slower. Install the versions that go together: pip install "
+            "'sklearn-invlearn[fast]'.",
+            stacklevel=2,
+        )
+        return None
+
+
+class Touched(NamedTuple):
+    """What kernels take of a gradient; see the head of `_row_kernels.py`."""
+
+    touched: np.ndarray
+    first: np.ndarray
+    following: np.ndarray
+    values: np.ndarray
+    stride: int
+
+
+class CompiledRows:
+    """The compiled passes, on tensors.
+
+    It keeps one int32 per row of each table size as scratch.
+    """
+
+    def __init__(self) -> None:
+        self._latest: dict[int, np.ndarray] = {}
+
+    def __reduce__(self) -> Any:
+        return CompiledRows, ()  # scratch is not state
+
+    def cover(self, tables: list[Tensor]) -> bool:
+        """Whether all `tables`, at least one, can be updated here."""
+        return bool(tables) and all(map(_is_plain, tables)) and kernels() is not None
+
+    def adam(
+        self,
+        tables: list[Any],
+        states: Iterable[dict[str, Tensor]],
+        group: dict[str, Any],
+    ) -> None:
+        """Take a step of Adam along the gradients of `tables`; count it in `states`."""
+        numbers = group["lr"], *group["betas"], group["eps"], group["weight_decay"]
+        rows = self.touched([table.grad for table in tables])
+        for table, state, row in zip(tables, states, rows):
+            step, *arrays = (state[name].numpy() for name in _STATE)
+            step += 1
+            settings = map(float, (*numbers, step))
+            _run(kernels().adam, _array(table), *arrays, *row, *settings)
+        increment_version(tables)
+
+    def sgd(self, tables: list[Any], group: dict[str, Any]) -> None:
+        """Take a step of gradient descent along the gradients of `tables`."""
+        numbers = float(group["lr"]), float(group["weight_decay"])
+        rows = self.touched([table.grad for table in tables])
+        for table, row in zip(tables, rows):
+            _run(kernels().sgd, _array(table), *row, *numbers)
+        increment_version(tables)
+
+    def touched(self, gradients: list[Tensor]) -> Iterator[Touched]:
+        """Yield the rows of sparse `gradients`; tables with the same codes share."""
+        linked: dict[tuple[int, int, int], list[np.ndarray]] = {}
+        for gradient in gradients:
+            n_rows, codes = gradient.shape[0], gradient._indices()[0]
+            key = (codes.data_ptr(), len(codes), n_rows)
+            if key not in linked:
+                linked[key] = self._linked(codes.numpy(), n_rows)
+            touched, first, following = linked[key]
+            yield Touched(touched, first, following, *_flat(gradient._values()))
+
+    def _linked(self, codes: np.ndarray, n_rows: int) -> list[np.ndarray]:
+        if n_rows not in self._latest:
+            self._latest[n_rows] = np.empty(n_rows, dtype=np.int32)
+        latest = self._latest[n_rows]
+        touched, first, following = np.empty((3, len(codes)), dtype=np.int32)
+        n = _run(kernels().link, codes, latest, touched, first, following)
+        return [touched[:n], first[:n], following]
+
+
+class CompiledPoints:
+    """Three points θ - α∘g, θ, θ + α∘g of the touched rows of a table."""
+
+    def __init__(
+        self, table: Tensor, row: Touched, alpha: float, by_sign: bool
+    ) -> None:
+        self._table, self._touched = table, row.touched
+        array, shape = _array(table), (2, len(row.touched), table.shape[1])
+        self._theta, self._step = np.empty(shape, array.dtype)
+        points = self._theta, self._step
+        _run(kernels().probe, array, *row, float(alpha), by_sign, *points)
+
+    def move_to(self, direction: int | Tensor) -> None:
+        """Write one of the three to the table; on the CPU nothing waits for an int."""
+        sign, array = int(direction) - 1, _array(self._table)
+        if sign:
+            points = self._theta, sign, self._step
+            _run(kernels().put_sum, array, self._touched, *points)
+        else:
+            _run(kernels().put, array, self._touched, self._theta)
+        increment_version(self._table)
+
+
+def _is_plain(table: Tensor) -> bool:
+    on_cpu = table.device.type == "cpu"
+    return on_cpu and table.dtype in _TYPES and table.is_contiguous()
+
+
+def _array(parameter: Tensor) -> np.ndarray:
+    """Return the same memory as an array."""
+    return parameter.detach().numpy()
+
+
+def _flat(values: Tensor) -> tuple[np.ndarray, int]:
+    """Rows (B, n_columns) as one column of memory, and the stride between them."""
+    n_rows, n_columns = values.shape
+    if values.stride(1) != 1:
+        values = values.contiguous()
+    if values.is_contiguous():
+        return values.numpy().reshape(-1), n_columns
+    stride = values.stride(0)
+    size = (n_rows - 1) * stride + n_columns if n_rows else 0
+    return values.as_strided((size,), (1,)).numpy(), stride
+
+
+def _run(kernel: Any, *arguments: Any) -> Any:
+    try:
+        return kernel(*arguments)
+    except OSError:  # a full disk: what was compiled is there, but not kept
+        return kernel(*arguments)
