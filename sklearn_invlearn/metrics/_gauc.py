@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from ._grouped import TieBlocks, blocks_of_mixed_users, mean_over_users
+from ._grouped import TieBlocks, mean_over_users, values_of_mixed_users
 from ._inputs import FloatArray, IntArray
 
 
@@ -100,9 +100,11 @@ def gauc_score(
     >>> gauc_score(y_true, y_score, users, average="weighted")
     0.85
     """
-    blocks = blocks_of_mixed_users(y_true, y_score, users, pos_label)
-    weights = blocks.n_pairs if average == "weighted" else None
-    return mean_over_users(user_aucs(blocks), undefined, weights=weights)
+    aucs, n_pairs = values_of_mixed_users(
+        y_true, y_score, users, pos_label, user_aucs, lambda blocks: blocks.n_pairs
+    )
+    weights = n_pairs if average == "weighted" else None
+    return mean_over_users(aucs, undefined, weights=weights)
 
 
 def user_aucs(blocks: TieBlocks) -> FloatArray:

@@ -2,7 +2,7 @@
 
 All metrics of this package are expectations over a random order inside ties, and they
 need three numbers of a block only: how many pairs of the user stand above it, how many
-are in it, and how many of these are positive. One sort makes all blocks.
+are in it, and how many of these are positive.
 
 Sizes: n pairs, B blocks, U users.
 """
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._inputs import BoolArray, FloatArray, IntArray, check_pairs
+from ._pieces import pieces_by_user
 
 NO_MIXED_USER = (
     "no user has both a positive and a negative pair. Likely the test set holds too "
@@ -81,48 +82,55 @@ class TieBlocks:
 
 def tie_blocks(positive: BoolArray, score: NDArray[Any], codes: IntArray) -> TieBlocks:
     """Sort n pairs, each array of shape (n,), into blocks of equal score by user."""
-    n = len(codes)
-    order = _order_best_first(score, codes)
-    sorted_codes, sorted_score = codes[order], score[order]
-    new_user = np.ones(n, dtype=bool)
-    np.not_equal(sorted_codes[1:], sorted_codes[:-1], out=new_user[1:])
-    new_block = new_user.copy()
-    new_block[1:] |= sorted_score[1:] != sorted_score[:-1]
+    pieces = [_blocks_of(*piece) for piece in pieces_by_user(positive, score, codes)]
+    if not pieces:
+        return TieBlocks(*np.empty((5, 0), dtype=np.int64))
 
-    start = np.flatnonzero(new_block)
-    size = np.diff(start, append=n)
-    positives_before = np.cumsum(positive[order], dtype=np.int64)
-    hits = np.diff(positives_before[start + size - 1], prepend=0)
-    first = np.flatnonzero(new_user[start])
-    above = start - np.repeat(start[first], np.diff(first, append=len(start)))
-    return TieBlocks(above, size, hits, first, sorted_codes[start[first]])
+    def joined(name: str) -> IntArray:
+        return np.concatenate([getattr(piece, name) for piece in pieces])
+
+    n_blocks = np.cumsum([0, *(len(piece.size) for piece in pieces[:-1])])
+    first = [piece.first + n for piece, n in zip(pieces, n_blocks)]
+    above, size, hits, user = map(joined, ("above", "size", "hits", "user"))
+    return TieBlocks(above, size, hits, np.concatenate(first), user)
 
 
-def _order_best_first(score: NDArray[Any], codes: IntArray) -> IntArray:
-    """Return the order of n pairs by user, and by falling score inside a user."""
-    order = np.argsort(score)
-    # Two bytes of the code at a time: numpy has a radix sort for 16 bits, which makes
-    # this more than twice as fast as np.lexsort.
-    for shift in range(0, int(codes.max(initial=0)).bit_length(), 16):
-        digit = (codes[order] >> shift).astype(np.uint16)  # keeps the low 16 bits
-        order = order[np.argsort(digit, kind="stable")]
-    # Upwards, read backwards, works for every dtype: negated integers may overflow.
-    return order[::-1]
-
-
-def blocks_of_mixed_users(
-    y_true: Any, y_score: Any, users: Any, pos_label: Any = None
+def _blocks_of(
+    positive: BoolArray, score: NDArray[Any], n_pairs: IntArray, user: IntArray
 ) -> TieBlocks:
-    """Check labelled pairs and return the blocks of the users who have both classes."""
-    positive, score, codes = check_pairs(y_true, y_score, users, pos_label)
-    n_pairs = np.bincount(codes)
-    n_positive = np.bincount(codes[positive], minlength=len(n_pairs))
-    mixed = (n_positive > 0) & (n_positive < n_pairs)
-    # With few labels most users have one class: drop them before the costly sort.
-    keep = mixed[codes]
-    if not keep.all():
-        positive, score, codes = positive[keep], score[keep], codes[keep]
-    return tie_blocks(positive, score, codes)
+    """Blocks of sorted pairs (n,) of users (U,) with so many pairs each."""
+    n, first_pair = len(score), np.cumsum(n_pairs) - n_pairs
+    new_block = np.ones(n, dtype=bool)
+    np.not_equal(score[1:], score[:-1], out=new_block[1:])
+    new_block[first_pair] = True
+    start = np.flatnonzero(new_block)
+    hits = np.add.reduceat(positive, start, dtype=np.int64)
+    n_blocks = np.add.reduceat(new_block, first_pair, dtype=np.int64)
+    above = start - np.repeat(first_pair, n_blocks)
+    first = np.cumsum(n_blocks) - n_blocks
+    return TieBlocks(above, np.diff(start, append=n), hits, first, user)
+
+
+def values_of_mixed_users(
+    y_true: Any,
+    y_score: Any,
+    users: Any,
+    pos_label: Any,
+    *values: Callable[[TieBlocks], NDArray[Any]],
+) -> list[NDArray[Any]]:
+    """Check labelled pairs; return `values` of the users who have both classes.
+
+    Each of `values` takes blocks of some users and returns one number for every user.
+    It is called for a piece at a time, and the results are joined to shape (U,).
+    """
+    pairs = check_pairs(y_true, y_score, users, pos_label)
+    parts = []
+    for piece in pieces_by_user(*pairs, mixed_only=True):
+        blocks = _blocks_of(*piece)
+        parts.append([value(blocks) for value in values])
+    if not parts:
+        return [np.empty(0) for _ in values]
+    return [np.concatenate(part) for part in zip(*parts)]
 
 
 def mean_over_users(

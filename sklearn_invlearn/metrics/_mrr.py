@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from ._grouped import TieBlocks, blocks_of_mixed_users, mean_over_users
+from ._grouped import TieBlocks, mean_over_users, values_of_mixed_users
 from ._inputs import FloatArray, IntArray
 
 
@@ -88,8 +88,10 @@ def mrr_score(
     >>> mrr_score(y_true, y_score, users)  # ann 1/2, bob (1 + 1/2) / 2
     0.625
     """
-    blocks = blocks_of_mixed_users(y_true, y_score, users, pos_label)
-    return mean_over_users(user_reciprocal_ranks(blocks), undefined)
+    (values,) = values_of_mixed_users(
+        y_true, y_score, users, pos_label, user_reciprocal_ranks
+    )
+    return mean_over_users(values, undefined)
 
 
 def user_reciprocal_ranks(blocks: TieBlocks) -> FloatArray:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from ._grouped import TieBlocks, blocks_of_mixed_users, mean_over_users
+from ._grouped import TieBlocks, mean_over_users, values_of_mixed_users
 from ._inputs import FloatArray, IntArray
 
 
@@ -98,8 +98,14 @@ def ndcg_score(
     >>> ndcg_score(y_true, y_score, users, k=1)
     0.5
     """
-    blocks = blocks_of_mixed_users(y_true, y_score, users, pos_label)
-    return mean_over_users(expected_ndcg(blocks, blocks.n_positive, k), undefined)
+    (values,) = values_of_mixed_users(
+        y_true,
+        y_score,
+        users,
+        pos_label,
+        lambda blocks: expected_ndcg(blocks, blocks.n_positive, k),
+    )
+    return mean_over_users(values, undefined)
 
 
 def expected_ndcg(blocks: TieBlocks, n_positive: IntArray, k: int | None) -> FloatArray:

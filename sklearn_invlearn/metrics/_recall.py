@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from ._grouped import TieBlocks, blocks_of_mixed_users, mean_over_users
+from ._grouped import TieBlocks, mean_over_users, values_of_mixed_users
 from ._inputs import FloatArray, IntArray
 
 
@@ -90,8 +90,14 @@ def recall_score(
     >>> recall_score(y_true, y_score, users, k=1)  # ann 1/2, bob 1/2
     0.5
     """
-    blocks = blocks_of_mixed_users(y_true, y_score, users, pos_label)
-    return mean_over_users(expected_recall(blocks, blocks.n_positive, k), undefined)
+    (values,) = values_of_mixed_users(
+        y_true,
+        y_score,
+        users,
+        pos_label,
+        lambda blocks: expected_recall(blocks, blocks.n_positive, k),
+    )
+    return mean_over_users(values, undefined)
 
 
 def expected_recall(blocks: TieBlocks, n_positive: IntArray, k: int) -> FloatArray:

@@ -1,11 +1,16 @@
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
+from sklearn_invlearn.metrics import _pieces
+from sklearn_invlearn.metrics._gauc import user_aucs
 from sklearn_invlearn.metrics._grouped import (
-    blocks_of_mixed_users,
     mean_over_users,
     tie_blocks,
+    values_of_mixed_users,
 )
 
 from ._cases import labelled_pairs, random_pairs
@@ -50,13 +55,39 @@ def test_same_as_counting(pairs):
 
 def test_codes_beyond_sixteen_bits():
     y_true, y_score, _ = random_pairs(60, n_users=1, n_scores=3)
-    codes = np.array([0, 1, 2**16, 2**16 + 1, 2**17, 2**33 + 1])
+    codes = np.array([0, 1, 2**16, 2**16 + 1, 2**17, 2**18 + 1])
     codes = np.random.default_rng(1).choice(codes, 60)
     blocks = tie_blocks(y_true.astype(bool), y_score, codes)
     assert as_rows(blocks) == blocks_by_hand(
         *map(np.ndarray.tolist, (y_true, y_score, codes))
     )
-    assert (np.diff(blocks.user) < 0).all()
+    assert (np.diff(blocks.user) > 0).all()
+
+
+@pytest.mark.parametrize("n_users", [1, 40, 3000])
+@pytest.mark.parametrize("pairs_of_a_piece", [1, 2, 7, 100, 8192])
+def test_pieces_make_no_difference(monkeypatch, n_users, pairs_of_a_piece):
+    """Users with more pairs than a piece, users without any, and ends that meet."""
+    monkeypatch.setattr(_pieces, "_PAIRS", pairs_of_a_piece)
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, n_users, 500) ** 2 // max(n_users - 1, 1)
+    positive, score = rng.random(500) < 0.3, rng.integers(0, 4, 500)
+    blocks = tie_blocks(positive, score, codes)
+    assert as_rows(blocks) == blocks_by_hand(
+        *map(np.ndarray.tolist, (positive, score, codes))
+    )
+    assert blocks.user.tolist() == sorted(set(codes.tolist()))
+    assert (np.diff(blocks.first) > 0).all()
+
+
+@pytest.mark.parametrize("n_users", [65_536, 70_000])
+def test_pieces_of_many_users_with_a_pair_each(monkeypatch, n_users):
+    monkeypatch.setattr(_pieces, "_PAIRS", 65_536)
+    codes = np.random.default_rng(0).permutation(n_users)
+    blocks = tie_blocks(codes % 3 == 0, codes / 7, codes)
+    assert blocks.user.tolist() == list(range(n_users))
+    assert (blocks.hits == (np.arange(n_users) % 3 == 0)).all()
+    assert (blocks.size == 1).all()
 
 
 @pytest.mark.parametrize(
@@ -91,9 +122,30 @@ def test_no_pairs():
 
 
 def test_only_users_with_both_classes():
-    blocks = blocks_of_mixed_users([1, 0, 1, 1, 0], [1, 2, 3, 4, 5], list("aabbc"))
-    assert blocks.n_pairs.tolist() == [2]
-    assert blocks.n_positive.tolist() == [1]
+    labels, scores, users = [1, 0, 1, 1, 0], [1, 2, 3, 4, 5], list("aabbc")
+    n_pairs, n_positive, hits = values_of_mixed_users(
+        labels,
+        scores,
+        users,
+        None,
+        lambda blocks: blocks.n_pairs,
+        lambda blocks: blocks.n_positive,
+        lambda blocks: blocks.hits[blocks.first],
+    )
+    assert (n_pairs.tolist(), n_positive.tolist(), hits.tolist()) == ([2], [1], [0])
+
+
+@given(labelled_pairs(), st.integers(1, 9))
+def test_values_of_mixed_users_in_pieces(pairs, pairs_of_a_piece):
+    """The same values in the same order, however many pairs a piece has."""
+    values = [user_aucs, lambda blocks: blocks.n_pairs]
+    at_once = values_of_mixed_users(*pairs, None, *values)
+    with mock.patch.object(_pieces, "_PAIRS", pairs_of_a_piece):
+        in_pieces = values_of_mixed_users(*pairs, None, *values)
+    assert [a.tolist() for a in at_once] == [a.tolist() for a in in_pieces]
+    classes = {u: {y for y, v in zip(pairs[0], pairs[2]) if v == u} for u in pairs[2]}
+    mixed = [u for u, found in classes.items() if len(found) == 2]
+    assert sorted(at_once[1]) == sorted(pairs[2].count(u) for u in mixed)
 
 
 def test_expected_gain_by_hand():
