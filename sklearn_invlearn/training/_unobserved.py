@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ._pairs import Pairs
+from ._sorted_search import count_up_to
 
 
 class UnobservedPairs:
@@ -30,8 +31,8 @@ class UnobservedPairs:
         self.n_known_users = n_users - 1
         self.n_known_items = n_items - 1
         known = (observed.user > 0) & (observed.item > 0)
-        key = (observed.user - 1) * self.n_known_items + (observed.item - 1)
-        self._keys = torch.unique(key[known])  # sorted
+        key = (observed.user - 1).mul_(self.n_known_items).add_(observed.item).sub_(1)
+        self._keys = torch.unique(key if known.all() else key[known])  # sorted
         ranks = torch.arange(len(self._keys), device=self._keys.device)
         self._unobserved_before = self._keys - ranks
         # Unobserved pairs of all users before user u, shape (n_known_users + 1,).
@@ -72,6 +73,7 @@ class UnobservedPairs:
         return self._pair_of_rank(first + (uniform * n_unobserved).long())
 
     def _pair_of_rank(self, rank: Tensor) -> Pairs:
-        key = rank + torch.searchsorted(self._unobserved_before, rank, right=True)
+        key = count_up_to(self._unobserved_before, rank).add_(rank)
         user = torch.div(key, self.n_known_items, rounding_mode="floor")
-        return Pairs(user + 1, key - user * self.n_known_items + 1)
+        item = key.sub_(user * self.n_known_items).add_(1)
+        return Pairs(user.add_(1), item)

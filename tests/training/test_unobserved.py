@@ -1,6 +1,7 @@
 """The sampler of unobserved pairs, against the list of all of them."""
 
 from itertools import product
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sklearn_invlearn.training import Pairs, UnobservedPairs
+from sklearn_invlearn.training import Pairs, UnobservedPairs, _sorted_search
+from sklearn_invlearn.training._sorted_search import count_up_to
 
 
 def pairs_of(observed):
@@ -82,3 +84,32 @@ def test_large_tables_do_not_overflow():
     last = sampler._pair_of_rank(torch.tensor([0, len(sampler) - 1]))
     assert last.user.tolist() == [1, n - 1]
     assert last.item.tolist() == [2, n - 2]
+
+
+columns = st.lists(st.integers(0, 60) | st.integers(0, 2**62), min_size=1)
+
+
+@given(column=columns, wanted=columns, at_a_time=st.integers(1, 9))
+def test_searches_in_rough_order_find_what_each_would_find(column, wanted, at_a_time):
+    column, wanted = torch.tensor(sorted(column)), torch.tensor(wanted + column[:3])
+    expected = [sum(value <= w for value in column.tolist()) for w in wanted.tolist()]
+    assert count_up_to(column, wanted).tolist() == expected
+    with (
+        mock.patch.object(_sorted_search, "_MANY", 1),
+        mock.patch.object(_sorted_search, "_AT_A_TIME", at_a_time),
+    ):
+        assert count_up_to(column, wanted).tolist() == expected
+
+
+def test_large_draws_are_those_of_small_ones(monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    user, item = (torch.randint(1, 500, (80_000,), generator=generator) for _ in "ui")
+    sampler = UnobservedPairs(Pairs(user, item), 500, 500)
+    large = sampler.draw(70_000, torch.Generator().manual_seed(1))
+    monkeypatch.setattr(_sorted_search, "_MANY", 10**9)
+    small = sampler.draw(70_000, torch.Generator().manual_seed(1))
+    assert torch.equal(large.user, small.user)
+    assert torch.equal(large.item, small.item)
+    observed, drawn = (set((p.user * 500 + p.item).tolist()) for p in (
+        Pairs(user, item), large))  # fmt: skip
+    assert not observed & drawn
