@@ -8,6 +8,7 @@ equal (``1 == 1.0 == numpy.int8(1)``, but ``1 != "1"``).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ._kinds import WHOLE, kinds_of
+from ._repeated_text import first_rows
 
 UNKNOWN = 0
 
@@ -92,7 +94,7 @@ class IdIndex:
         integers = _as_integers(column) if self._integers is not None else None
         if integers is None:
             self._use_dictionary()
-            return self._extend_dictionary(column, name)
+            return _once_per_text(self._extend_dictionary, column, name)
         self._dtype = _common_dtype(self._dtype, column.dtype)
         distinct, first, inverse = np.unique(
             integers, return_index=True, return_inverse=True
@@ -111,16 +113,7 @@ class IdIndex:
             integers = _as_integers(column)
             if integers is not None:
                 return self._find_integers(integers)
-        get = self._dictionary().get
-        values = as_objects(column)
-        try:
-            codes = np.fromiter(
-                (get(v, UNKNOWN) for v in values), np.int64, count=len(values)
-            )
-        except TypeError as error:
-            raise _unhashable(name, error) from error
-        _refuse_missing({values[row] for row in np.flatnonzero(codes == 0)}, name)
-        return codes
+        return _once_per_text(self._look_up_objects, column, name)
 
     def __contains__(self, value: Any) -> bool:
         """Whether an id, a hashable one, is known."""
@@ -180,6 +173,31 @@ class IdIndex:
             raise _unhashable(name, error) from error
         _refuse_missing(list(codes)[n_before:], name)
         return np.array(coded, dtype=np.int64)
+
+    def _look_up_objects(self, column: np.ndarray, name: str) -> np.ndarray:
+        get = self._dictionary().get
+        values = as_objects(column)
+        try:
+            codes = np.fromiter(
+                (get(v, UNKNOWN) for v in values), np.int64, count=len(values)
+            )
+        except TypeError as error:
+            raise _unhashable(name, error) from error
+        _refuse_missing({values[row] for row in np.flatnonzero(codes == 0)}, name)
+        return codes
+
+
+def _once_per_text(
+    code: Callable[[np.ndarray, str], np.ndarray], column: np.ndarray, name: str
+) -> np.ndarray:
+    """Codes (n,) of a column, with one question for all rows of the same text."""
+    first = first_rows(column)
+    if first is None:
+        return code(column, name)
+    distinct = np.flatnonzero(first == np.arange(len(first)))
+    codes = np.empty(len(first), dtype=np.int64)
+    codes[distinct] = code(column[distinct], name)
+    return codes[first]
 
 
 class PairEncoder:
