@@ -61,3 +61,13 @@ def test_weights_of_rows_are_repetitions():
     repeated = stacking_weights(z[rows], y[rows], np.ones(len(rows)))
     assert weighted[0] == pytest.approx(repeated[0], abs=1e-4)
     assert weighted[1] == pytest.approx(repeated[1], abs=1e-4)
+
+
+def test_terms_of_a_model_stay_nearer_to_its_weight_than_models_to_each_other():
+    z, y = draw(400, seed=5)
+    z[:, 1] += np.random.default_rng(6).normal(scale=2.0, size=len(y))
+    _, whole = stacking_weights(z.sum(axis=1, keepdims=True), y, np.ones(len(y)))
+    _, terms = stacking_weights(z, y, np.ones(len(y)), n_terms=[2])
+    _, models = stacking_weights(z, y, np.ones(len(y)))
+    assert terms[1] < terms[0]  # what is noisy counts less
+    assert abs(terms - whole).max() < 0.8 * abs(models - whole).max()
