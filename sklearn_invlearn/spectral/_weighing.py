@@ -21,7 +21,7 @@ from ._candidates import (
 )
 from ._convex import ROUGHLY
 from ._embeddings import Embeddings, embeddings_for, exposure_matrix, without
-from ._stacking import cross_entropies, stacking_weights
+from ._stacking import cross_entropies, stacking_weights, trust
 from ._training import Labels
 
 _ONE_FOLD = 50_000  # rows from which a single held-out tenth is enough
@@ -133,7 +133,8 @@ def _worth_trying(
     roughly, and has to be fitted again; of the others the second result has the
     held-out logits (n, n_strengths).
     """
-    tried, logits = {}, {}
+    tried: dict[str, tuple[float, ...]] = {}
+    logits: dict[str, np.ndarray] = {}
     for structure, strengths in STRENGTHS.items():
         best, rows, how = np.inf, known, {}
         if structure == "crossed":
@@ -179,7 +180,12 @@ def _weighed(
     labels: Labels,
     apart: bool,
 ) -> Weighing:
-    """Best strength of every structure, and the weights beside each other."""
+    """Best strength of every structure, and the weights beside each other.
+
+    As far as the gain over the biases alone may be luck, these are what is left: on
+    generated data with 150 to 3,000 labels whose truth is biases, the weighted sum
+    alone was up to .026 of AUC worse than logistic regression.
+    """
     rows = labels[np.concatenate(seen.rows)]
     strengths, columns = {}, {}
     for structure, folds in seen.paths.items():
@@ -190,9 +196,11 @@ def _weighed(
     terms = np.vstack(seen.full)
     columns["full"] = terms if apart else terms.sum(axis=1, keepdims=True)
     n_terms = [column.shape[1] for column in columns.values()]
-    intercept, weights = stacking_weights(
-        np.hstack(list(columns.values())), rows.y, rows.weight, n_terms=n_terms
-    )
-    parts = np.split(weights, np.cumsum(n_terms)[:-1])
+    logit = np.hstack(list(columns.values()))
+    intercept, weights = stacking_weights(logit, rows.y, rows.weight, n_terms=n_terms)
+    biases = columns["biases"][:, 0]
+    share = trust(biases, intercept + logit @ weights, rows.y, rows.weight)
+    parts = np.split(share * weights, np.cumsum(n_terms)[:-1])
     found = dict.fromkeys(CANDIDATES, np.zeros(1)) | dict(zip(columns, parts))
-    return Weighing(intercept, found, strengths)
+    found["biases"] = found["biases"] + (1 - share)
+    return Weighing(share * intercept, found, strengths)

@@ -6,6 +6,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from sklearn_invlearn.spectral import stacking_weights
+from sklearn_invlearn.spectral._stacking import trust
 
 
 def draw(n, seed=0):
@@ -71,3 +72,29 @@ def test_terms_of_a_model_stay_nearer_to_its_weight_than_models_to_each_other():
     _, models = stacking_weights(z, y, np.ones(len(y)))
     assert terms[1] < terms[0]  # what is noisy counts less
     assert abs(terms - whole).max() < 0.8 * abs(models - whole).max()
+
+
+def test_trust_is_james_and_steins_factor():
+    z, y = draw(3000)
+    simple, better = z[:, 0], z.sum(axis=1)
+
+    def losses(logit):
+        return -np.log(np.where(y == 1, expit(logit), 1 - expit(logit)))
+
+    gains = losses(simple) - losses(better)
+    by_hand = 1 - gains.var() / len(y) / gains.mean() ** 2
+    assert trust(simple, better, y, np.ones(len(y))) == pytest.approx(by_hand)
+    assert 0.9 < by_hand < 1
+
+
+def test_a_gain_within_its_error_is_not_trusted():
+    z, y = draw(400)
+    truth = z.sum(axis=1)
+    noisy = truth + np.random.default_rng(4).normal(scale=0.3, size=len(y))
+    weight = np.ones(len(y))
+    assert trust(truth, noisy, y, weight) == 0.0
+    assert trust(truth, truth, y, weight) == 0.0
+    few = slice(0, 8)
+    assert trust(z[few, 0], truth[few], y[few], weight[few]) < trust(
+        z[:, 0], truth, y, weight
+    )
