@@ -23,7 +23,7 @@ from sklearn_invlearn.metrics import gauc_score, ndcg_score
 
 SPLIT_SEED = 12345
 THRESHOLD = 3
-_FILES = {"--ratings", "--data", "--output", "--results", "--write"}
+_FILES = {"--ratings", "--data", "--output", "--results", "--write", "--beside"}
 
 METRICS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], float]] = {
     "AUC": lambda y, proba, users: float(roc_auc_score(y, proba)),

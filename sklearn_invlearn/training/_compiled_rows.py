@@ -141,7 +141,8 @@ class CompiledPoints:
 
 def _is_plain(table: Tensor) -> bool:
     on_cpu = table.device.type == "cpu"
-    return on_cpu and table.dtype in _TYPES and table.is_contiguous()
+    is_matrix = table.ndim == 2 and len(table) < 2**31 and table.is_contiguous()
+    return on_cpu and is_matrix and table.dtype in _TYPES
 
 
 def _array(parameter: Tensor) -> np.ndarray:
