@@ -24,21 +24,47 @@ def implicit_als(
     user, item : ndarray of shape (n_users, n_factors) and (n_items, n_factors)
         Dtype float32.
     """
-    transposed = exposures.T.tocsr()
+    distinct, of_user, counts = _distinct_rows(exposures)
+    transposed = (sparse.diags_array(counts) @ distinct).T.tocsr()
     item = rng.normal(scale=0.1, size=(exposures.shape[1], n_factors))
     item = item.astype(np.float32)
     for _ in range(n_sweeps):
-        user = _solve_rows(exposures, item, confidence, ridge)
-        item = _solve_rows(transposed, user, confidence, ridge)
-    return user, item
+        user = _solve_rows(distinct, item, confidence, ridge)
+        item = _solve_rows(transposed, user, confidence, ridge, counts)
+    return user[of_user], item
+
+
+def _distinct_rows(
+    matrix: sparse.csr_array,
+) -> tuple[sparse.csr_array, np.ndarray, np.ndarray]:
+    """Rows of which those with the same single entry are one, of_row, and how many.
+
+    On news most users have one click, and thousands have it on the same article.
+    """
+    n_entries = np.diff(matrix.indptr)
+    key = -1 - np.arange(matrix.shape[0])  # own, unless there is one entry
+    alone = n_entries == 1
+    key[alone] = matrix.indices[matrix.indptr[:-1][alone]]
+    _, first, of_row, counts = np.unique(
+        key, return_index=True, return_inverse=True, return_counts=True
+    )
+    return matrix[first], of_row, counts.astype(np.float32)
 
 
 def _solve_rows(
-    matrix: sparse.csr_array, other: np.ndarray, confidence: float, ridge: float
+    matrix: sparse.csr_array,
+    other: np.ndarray,
+    confidence: float,
+    ridge: float,
+    counts: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Least-squares factors of every row of `matrix`, those of the columns given."""
+    """Least-squares factors of every row of `matrix`, those of the columns given.
+
+    A column that stands for several has their number in `counts` and in its entries.
+    """
     k = other.shape[1]
-    gram = other.T @ other + ridge * np.eye(k, dtype=np.float32)
+    every = other if counts is None else other * counts[:, None]
+    gram = other.T @ every + ridge * np.eye(k, dtype=np.float32)
     outer = (other[:, :, None] * other[:, None, :]).reshape(len(other), -1)
     target = (1.0 + confidence) * (matrix @ other)
     rows = np.zeros((matrix.shape[0], k), dtype=np.float32)

@@ -13,9 +13,9 @@ from functools import partial
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.extmath import randomized_svd
 
 from ._als import implicit_als
+from ._svd import truncated_svd
 
 _MAX_RANK = 128
 _RAW_RANK = 32
@@ -120,7 +120,7 @@ def _shrunken_embeddings(
     fifths of the others', and the column is worth .009 of AUC.
     """
     dense, users, items, degrees = _exposed(exposures)
-    left, scale, right = _svd(_scaled(dense, degrees, _OFFSET), _MAX_RANK, rng)
+    left, scale, right = truncated_svd(_scaled(dense, degrees, _OFFSET), _MAX_RANK, rng)
     noise = _noise_level(dense, degrees, rng)
     keep = scale > noise
     shrunk = np.maximum(scale[keep] ** 2 - noise**2, 1e-12) ** 0.35
@@ -151,7 +151,7 @@ def _raw_embeddings(
     Their norm grows with the number of exposures, so that is their place.
     """
     dense, users, items, degrees = _exposed(exposures)
-    left, _, right = _svd(_scaled(dense, degrees, 1.0), _RAW_RANK, rng)
+    left, _, right = truncated_svd(_scaled(dense, degrees, 1.0), _RAW_RANK, rng)
     n_users, n_items = exposures.shape
     return (
         _scattered(n_users, users, _normalised(left, 0.0)),
@@ -175,19 +175,6 @@ def _scaled(matrix: sparse.csr_array, degrees: tuple, offset: float):
     return (left @ matrix @ right).tocsr().astype(np.float32)
 
 
-def _svd(
-    matrix: sparse.csr_array, rank: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Left vectors (m, k), values (k,) and right vectors (n, k), k ≤ min(m, n) - 1."""
-    k = min(rank, min(matrix.shape) - 1)
-    if k < 1:
-        m, n = matrix.shape
-        return np.zeros((m, 0)), np.zeros(0), np.zeros((n, 0))
-    seed = int(rng.integers(2**31))
-    left, scale, right = randomized_svd(matrix, k, n_iter=4, random_state=seed)
-    return left, scale, right.T
-
-
 def _noise_level(
     matrix: sparse.csr_array, degrees: tuple, rng: np.random.Generator
 ) -> float:
@@ -195,7 +182,7 @@ def _noise_level(
     pairs = matrix.tocoo()
     user, item = pairs.coords
     permuted = exposure_matrix(user, rng.permutation(item), matrix.shape)
-    scale = _svd(_scaled(permuted, degrees, _OFFSET), 2, rng)[1]
+    scale = truncated_svd(_scaled(permuted, degrees, _OFFSET), 2, rng)[1]
     return float(scale[1]) if len(scale) > 1 else 0.0
 
 

@@ -7,6 +7,7 @@ from scipy import sparse
 from sklearn_invlearn.spectral import exposure_matrix, spectral_embeddings
 from sklearn_invlearn.spectral._als import implicit_als
 from sklearn_invlearn.spectral._embeddings import without
+from sklearn_invlearn.spectral._svd import truncated_svd
 
 N_USERS, N_ITEMS = 120, 80
 
@@ -109,3 +110,59 @@ def test_newcomers_are_a_mean_in_one_view_and_zero_in_the_other():
         np.testing.assert_allclose(newcomer, expected, rtol=1e-4, atol=1e-5)
         assert not embeddings.raw_user[row].any()
     np.testing.assert_array_equal(embeddings.item[0], embeddings.item[9])
+
+
+def test_als_treats_users_of_the_same_single_item_as_one():
+    rng = np.random.default_rng(5)
+    few = sparse.random_array((30, 6), density=0.4, rng=rng).toarray() > 0
+    single = np.eye(6)[rng.integers(0, 6, 50)] > 0
+    matrix = np.vstack([few, single])[rng.permutation(80)].astype(np.float32)
+    user, item = implicit_als(
+        sparse.csr_array(matrix), 2, np.random.default_rng(1), n_sweeps=3
+    )
+    expected = np.random.default_rng(1).normal(scale=0.1, size=(6, 2))
+
+    def solved(rows, other):
+        """Literal: one user (or item) after the other."""
+        return np.array(
+            [
+                np.linalg.solve(
+                    other.T @ np.diag(1 + 10.0 * row) @ other + 10.0 * np.eye(2),
+                    other.T @ (11.0 * row),
+                )
+                for row in rows
+            ]
+        )
+
+    for _ in range(3):
+        users = solved(matrix, expected)
+        expected = solved(matrix.T, users)
+    np.testing.assert_allclose(user, users, atol=1e-4)
+    np.testing.assert_allclose(item, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(40, 12), (12, 40), (15, 15)])
+def test_truncated_svd_is_the_svd(shape):
+    dense = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    matrix = sparse.csr_array(dense)
+    left, scale, right = truncated_svd(matrix, 3, np.random.default_rng(1))
+    u, s, vt = np.linalg.svd(dense)
+    np.testing.assert_allclose(scale, s[:3], rtol=1e-2)
+    everything = truncated_svd(matrix, 100, np.random.default_rng(1))
+    k = min(shape) - 1
+    best = (u[:, :k] * s[:k]) @ vt[:k]
+    np.testing.assert_allclose(
+        (everything[0] * everything[1]) @ everything[2].T, best, atol=1e-3
+    )
+    np.testing.assert_allclose(left.T @ left, np.eye(3), atol=1e-4)
+    np.testing.assert_allclose(right.T @ right, np.eye(3), atol=1e-4)
+
+
+def test_truncated_svd_leaves_out_what_is_not_there():
+    dense = np.outer(np.arange(1, 9), np.ones(5)).astype(np.float32)
+    left, scale, right = truncated_svd(
+        sparse.csr_array(dense), 4, np.random.default_rng(0)
+    )
+    assert (left[:, 1:] == 0).all()
+    assert (right[:, 1:] == 0).all()
+    np.testing.assert_allclose((left * scale) @ right.T, dense, rtol=1e-4)
