@@ -128,9 +128,9 @@ class CompiledPoints:
         points = self._theta, self._step
         _run(kernels().probe, array, *row, float(alpha), by_sign, *points)
 
-    def move_to(self, direction: int | Tensor) -> None:
-        """Write one of the three to the table; on the CPU nothing waits for an int."""
-        sign, array = int(direction) - 1, _array(self._table)
+    def move_to(self, direction: Any) -> None:
+        """Write one of the three, an int, to the table."""
+        sign, array = direction - 1, _array(self._table)
         if sign:
             points = self._theta, sign, self._step
             _run(kernels().put_sum, array, self._touched, *points)

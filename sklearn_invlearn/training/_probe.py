@@ -72,7 +72,8 @@ class Probe:
         ]
         by_row = [(p, g) for p, g in gradient if g.is_sparse]
         tables, gradients = [p for p, _ in by_row], [g for _, g in by_row]
-        if compiled.cover(tables):
+        self._is_compiled = compiled.cover(tables)
+        if self._is_compiled:
             for p, touched in zip(tables, compiled.touched(gradients)):
                 by_sign = probe == "sign"
                 self._parts.append(CompiledPoints(p, touched, alpha, by_sign))
@@ -87,6 +88,8 @@ class Probe:
 
         A tensor () stays on its device: it indexes the points there.
         """
+        if self._is_compiled:  # on the CPU, where nothing waits for an int
+            direction = int(direction)
         for part in self._parts:
             part.move_to(direction)
 
