@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,16 +29,16 @@ def kernels() -> Any:
     numba is loaded with the first step that could use it. With NUMBA_DISABLE_JIT=1 in
     the environment nothing would be compiled: the way to do without.
     """
-    if find_spec("numba") is None:
-        return None
     try:
         if import_module("numba").config.DISABLE_JIT:
             return None
         return import_module("._row_kernels", __package__)
     except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "numba":
+            return None  # not installed
         warnings.warn(
-            f"numba is installed, but cannot be loaded: {error}. Training goes on, "
-            "several times slower. Install the versions that go together: pip install "
+            f"numba is installed, but cannot be loaded: {error}. Training goes on "
+            "without it, slower. Install the versions that go together: pip install "
             "'sklearn-invlearn[fast]'.",
             stacklevel=2,
         )
