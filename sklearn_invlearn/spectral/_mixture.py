@@ -15,13 +15,16 @@ from ._weighing import Weighing, weigh
 
 _MIN_ROWS = 10
 _SMALLEST_WEIGHT = 1e-6
+# Where biases are all that counts, this much of the full model stays: it breaks ties of
+# items without a label, and its vectors still say who is alike.
+_TO_TELL_APART = 1e-3
 
 
 @dataclass(frozen=True)
 class SpectralFit:
     """Models for all users and items; the logit is intercept + Σ weight · model.
 
-    Only models with a weight above zero are kept.
+    Only models with a weight above zero are kept, one of them with embeddings.
     """
 
     models: list[Bilinear]
@@ -78,8 +81,11 @@ def _mixture(
 ) -> SpectralFit:
     """Fit what has a weight to all labels."""
     models, precisions, kept = [], [], []
+    weights = dict(weighing.weights)
+    if all(weights[s].max() <= _SMALLEST_WEIGHT for s in CANDIDATES if s != "biases"):
+        weights["full"] = weights["full"] + _TO_TELL_APART
     for structure in CANDIDATES:
-        factors = weighing.weights[structure]
+        factors = weights[structure]
         if factors.max() <= _SMALLEST_WEIGHT:
             continue
         if structure == "full":

@@ -127,3 +127,16 @@ def test_labels_of_a_single_pair(data):
     )
     fit = fit_spectral(labels, np.ones((2, 1), dtype=np.int64), (2, 2), seed=0)
     assert expit(fitted_logit(fit, np.ones((1, 2)))) == pytest.approx(0.5, abs=0.1)
+
+
+def test_where_biases_are_all_that_counts_vectors_break_ties():
+    rng = np.random.default_rng(0)
+    pairs = rng.integers(0, (60, 40), (4000, 2)).T
+    y = (rng.random(150) < 0.5).astype(float)  # coins
+    labels = Labels(pairs[0, :150], pairs[1, :150] // 2, y, np.ones(150))
+    fit = fit_spectral(labels, pairs, (60, 40), seed=0)
+    assert fit.weights[:-1].sum() > 0
+    assert fit.models[-1].structure != "biases"
+    assert fit.weights[-1] == pytest.approx(1e-3)
+    without_label = np.column_stack([np.zeros(20, int), np.arange(20, 40)])
+    assert len(np.unique(fitted_logit(fit, without_label))) == 20
