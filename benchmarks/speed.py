@@ -83,9 +83,9 @@ the description does not name.
 one compiled pass (`training/_row_kernels.py`). The same lines one after the other,
 `--only epochs steps tables`, without it (`NUMBA_DISABLE_JIT=1`, three rounds) and with
 it (five): the epoch of GMF 731 and 513 ms, with IG 925 and 609 ms; the supervised step
-of GMF 1.4 and .83 ms, of IG 3.6 and 2.2 ms; of NeuMF 9.2 and 6.1 ms, of IG 23.7 and 16.3 ms; 2 M pairs
-with 2 M users 4.4 and 2.8 s. The first epoch compiles (two seconds, once per machine)
-or loads what was compiled (half a second); medians leave it out.
+of GMF 1.4 and .83 ms, of IG 3.6 and 2.2 ms; of NeuMF 9.2 and 6.1 ms, of IG 23.7 and
+16.3 ms; 2 M pairs with 2 M users 4.4 and 2.8 s. The first epoch compiles (two seconds,
+once per machine) or loads what was compiled (half a second); medians leave it out.
 
 **What is missed, and why.** A step of IG has four forward and one backward pass
 beside the supervised step's one of each: of matrix products alone that is 9 against
