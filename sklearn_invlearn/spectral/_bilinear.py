@@ -204,9 +204,9 @@ def expanded(
     Parameters
     ----------
     part : Bilinear
-        Fitted with the embeddings ``P[users]`` and ``Q[items]``.
+        Fitted with embeddings of the same rank, those of a labelled pair.
     P, Q : ndarray of shape (n_users, r), (n_items, r)
-        Embeddings of all.
+        Embeddings of all, as a pair to be predicted sees them.
     users, items : ndarray of int64
         Rows that `part` knows; in the others only the embeddings speak.
     """

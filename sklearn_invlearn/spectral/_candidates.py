@@ -44,7 +44,7 @@ def fit_full(
     embeddings: Embeddings, labels: Labels, precisions: Precisions | None, seed: int
 ) -> tuple[Bilinear, Precisions]:
     """Fit the full structure, exactly where it is convex; None learns precisions."""
-    P, Q = embeddings.user, embeddings.item
+    P, Q = embeddings.labelled_user, embeddings.labelled_item
     # Precisions that were learned say which blocks there were to learn.
     tiny = len(labels) < FEWEST_ROWS if precisions is None else "p" not in precisions
     part, compact, users, items = _part(P, Q, "crossed" if tiny else "full", labels)
@@ -55,7 +55,8 @@ def fit_full(
         precisions = learn_convex(part, compact, seed)
     else:
         fit_convex(part, compact, precisions)
-    return expanded(part, P, Q, users, items), precisions
+    whole = expanded(part, embeddings.user, embeddings.item, users, items)
+    return whole, precisions
 
 
 def fit_path(
@@ -70,13 +71,14 @@ def fit_path(
     "crossed" stands on the embeddings of the full structure, the others on the raw
     ones. `how` goes to :func:`fit_convex`.
     """
-    P, Q = embeddings.raw_user, embeddings.raw_item
+    P, Q = P_new, Q_new = embeddings.raw_user, embeddings.raw_item
     if structure == "crossed":
-        P, Q = embeddings.user, embeddings.item
+        P, Q = embeddings.labelled_user, embeddings.labelled_item
+        P_new, Q_new = embeddings.user, embeddings.item
     part, compact, users, items = _part(P, Q, structure, labels)
     for strength in strengths:
         fit_convex(part, compact, precisions_of(structure, strength), **how)
-        yield expanded(part, P, Q, users, items)
+        yield expanded(part, P_new, Q_new, users, items)
 
 
 def precisions_of(structure: str, strength: float) -> Precisions:

@@ -8,13 +8,14 @@ singular values below its second one (the first belongs to the degrees) are nois
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from scipy import sparse
 
 from ._als import implicit_als
+from ._other_exposures import other_exposures
 from ._svd import truncated_svd
 
 _MAX_RANK = 128
@@ -34,12 +35,17 @@ class Embeddings:
         Shrunken singular vectors, implicit factors and functions of the degree.
     raw_user, raw_item : ndarray of shape (n_users, s), (n_items, s)
         Plain singular vectors, s up to 32.
+    labelled_user, labelled_item : ndarray of shape (n_users, r), (n_items, r)
+        `user` and `item` as a labelled pair sees them, which is one of the exposures
+        itself; the same arrays where that makes no difference.
     """
 
     user: np.ndarray
     item: np.ndarray
     raw_user: np.ndarray
     raw_item: np.ndarray
+    labelled_user: np.ndarray
+    labelled_item: np.ndarray
 
 
 def exposure_matrix(
@@ -81,7 +87,7 @@ def spectral_embeddings(
         shrunken = _shrunken_embeddings(exposures, rng)
     else:
         shrunken = _shrunken_embeddings(rest, rng, newcomers_have_labels=True)
-    return Embeddings(*shrunken, *_raw_embeddings(exposures, rng))
+    return Embeddings(*shrunken, *_raw_embeddings(exposures, rng), *shrunken)
 
 
 def embeddings_for(
@@ -94,7 +100,9 @@ def embeddings_for(
     with hundreds of exposures one more is nothing. Who has no other one would be told
     by it, when labelled, and not be known at all, when predicted: on Adressa that cost
     .03 of AUC. Elsewhere to leave out labelled pairs costs .001 to .006, hence the
-    threshold. The raw vectors keep all: an own pair weighs little in them.
+    threshold. The raw vectors keep all: an own pair weighs little in them. What is left
+    out would be missed where it is not the pair's own, so how many other exposures a
+    user and an item have is told apart (.02 of AUC on Adressa with 37,000 labels).
     """
     rest = without(exposures, labelled)
     pairs = labelled.tocoo()
@@ -103,7 +111,17 @@ def embeddings_for(
     alone = (of_user == 1) | (of_item[pairs.coords[1]] == 1)
     many = np.mean(alone) > _MANY_NEWCOMERS
     leave_out = rest.nnz > labelled.nnz and many
-    return spectral_embeddings(exposures, rng, rest=rest if leave_out else None)
+    if not leave_out:
+        return spectral_embeddings(exposures, rng)
+    found = spectral_embeddings(exposures, rng, rest=rest)
+    of_labelled, of_new = other_exposures(exposures, labelled)
+    return replace(
+        found,
+        user=np.hstack([found.user, of_new.user]),
+        item=np.hstack([found.item, of_new.item]),
+        labelled_user=np.hstack([found.user, of_labelled.user]),
+        labelled_item=np.hstack([found.item, of_labelled.item]),
+    )
 
 
 def _shrunken_embeddings(

@@ -6,7 +6,8 @@ from scipy import sparse
 
 from sklearn_invlearn.spectral import exposure_matrix, spectral_embeddings
 from sklearn_invlearn.spectral._als import implicit_als
-from sklearn_invlearn.spectral._embeddings import without
+from sklearn_invlearn.spectral._embeddings import embeddings_for, without
+from sklearn_invlearn.spectral._other_exposures import other_exposures
 from sklearn_invlearn.spectral._svd import truncated_svd
 
 N_USERS, N_ITEMS = 120, 80
@@ -166,3 +167,40 @@ def test_truncated_svd_leaves_out_what_is_not_there():
     assert (left[:, 1:] == 0).all()
     assert (right[:, 1:] == 0).all()
     np.testing.assert_allclose((left * scale) @ right.T, dense, rtol=1e-4)
+
+
+def test_other_exposures_leave_out_the_labelled_pair_itself():
+    exposed = exposure_matrix(
+        np.array([1, 1, 1, 2, 3, 3]), np.array([1, 2, 3, 1, 2, 3]), (5, 4)
+    )
+    labelled = exposure_matrix(np.array([1, 1, 2]), np.array([1, 2, 1]), (5, 4))
+    of_labelled, of_new = other_exposures(exposed, labelled)
+    none, few = of_new.user[:, 0], of_new.user[:, 1]
+    assert none.tolist() == [1, 0, 0, 0, 1]  # exposures: 0, 3, 1, 2, 0
+    assert few.tolist() == [0, 0, 1, 1, 0]
+    assert of_labelled.user[:, 0].tolist() == [1, 0, 1, 0, 1]  # others: 0, 2, 0, 2, 0
+    assert of_labelled.user[:, 1].tolist() == [0, 1, 0, 1, 0]
+    # Exposures of items: 0, 2, 2, 2; the first two of them have a label.
+    assert of_new.item[:, 4].tolist() == [0, 1, 1, 1]
+    np.testing.assert_array_equal(of_labelled.item[3], of_new.item[3])
+    assert (of_labelled.item[1] != of_new.item[1]).any()
+    # A product of the two sides has none of the columns.
+    assert not (of_new.user @ of_new.item.T).any()
+    counts = np.log1p([3, 1, 2])
+    expected = 0.2 * (np.log1p(3) - counts.mean()) / (counts.std() + 1e-6)
+    assert of_new.user[1, 2] == pytest.approx(expected, rel=1e-5)
+
+
+def test_labelled_pairs_see_one_exposure_less_where_many_are_newcomers():
+    rng = np.random.default_rng(0)
+    user = np.concatenate([np.arange(50), rng.integers(50, 90, 400)])
+    item = rng.integers(0, 30, len(user))
+    exposed = exposure_matrix(user, item, (90, 30))
+    labelled = exposure_matrix(user[:80], item[:80], (90, 30))
+    found = embeddings_for(exposed, labelled, np.random.default_rng(0))
+    assert found.labelled_user.shape == found.user.shape
+    assert (found.labelled_user[:50] != found.user[:50]).any(axis=1).all()
+    np.testing.assert_array_equal(found.labelled_user[:, :-6], found.user[:, :-6])
+    few = exposure_matrix(user[60:80], item[60:80], (90, 30))
+    found = embeddings_for(exposed, few, np.random.default_rng(0))
+    assert found.labelled_user is found.user
