@@ -8,10 +8,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-# On the sum of losses. A model's weight is worth a few labels, about what the prior of
-# one parameter is; a term's departure from it ought to show in some dozens, else terms
-# that say nothing get weights that fit the noise (.003 of AUC with 5,000 labels).
-_RIDGE, _RIDGE_OF_TERMS = 5.0, 30.0
+_RIDGE = 5.0  # on the sum of losses: about as strong as the prior of one parameter
 
 
 def cross_entropies(logit: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -54,12 +51,13 @@ def stacking_weights(
     weight: np.ndarray,
     *,
     n_terms: Sequence[int] | None = None,
+    ridge_of_terms: float = _RIDGE,
 ) -> tuple[float, np.ndarray]:
     """Intercept and non-negative weights of the models (Wolpert 1992; Breiman 1996).
 
     Minimises the cross entropy of the weighted sum, with a ridge towards the best
-    single model as it is; then, where models are split, with a stronger one towards
-    every column having its model's weight.
+    single model as it is; then, where models are split, with one towards every column
+    having its model's weight.
 
     Parameters
     ----------
@@ -70,6 +68,8 @@ def stacking_weights(
     n_terms : sequence of int, optional
         Into how many columns each model is split, whose sum is its logit; every column
         gets a weight. None for one each.
+    ridge_of_terms : float
+        Of the second ridge.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def stacking_weights(
     found = _fit_towards(start, whole, y, weight, _RIDGE)
     if len(model) > len(sizes):
         start = np.r_[found[0], found[1:][model]]
-        found = _fit_towards(start, logit, y, weight, _RIDGE_OF_TERMS)
+        found = _fit_towards(start, logit, y, weight, ridge_of_terms)
     return float(found[0]), found[1:]
 
 

@@ -68,7 +68,7 @@ def test_terms_of_a_model_stay_nearer_to_its_weight_than_models_to_each_other():
     z, y = draw(400, seed=5)
     z[:, 1] += np.random.default_rng(6).normal(scale=2.0, size=len(y))
     _, whole = stacking_weights(z.sum(axis=1, keepdims=True), y, np.ones(len(y)))
-    _, terms = stacking_weights(z, y, np.ones(len(y)), n_terms=[2])
+    _, terms = stacking_weights(z, y, np.ones(len(y)), n_terms=[2], ridge_of_terms=30.0)
     _, models = stacking_weights(z, y, np.ones(len(y)))
     assert terms[1] < terms[0]  # what is noisy counts less
     assert abs(terms - whole).max() < 0.8 * abs(models - whole).max()
@@ -94,6 +94,21 @@ def test_a_gain_within_its_error_is_not_trusted():
     weight = np.ones(len(y))
     assert trust(truth, noisy, y, weight) == 0.0
     assert trust(truth, truth, y, weight) == 0.0
+    # One row gains log 2, one loses 95 % of it: a gain, but within its error.
+    y = np.array([1.0, 1.0])
+    simple, other = np.zeros(2), np.array([40.0, -np.log(2.0**1.95 - 1)])
+    assert trust(simple, other, y, np.ones(2)) == 0.0
+    # With a million of the first row, g = a and s² = 2·a²/4.
+    weighted = trust(simple, other, y, np.array([1e6, 1.0]))
+    assert weighted == pytest.approx(0.5, abs=1e-4)
+    y = np.ones(100)
+    simple, other = np.zeros(100), np.full(100, 1.0)
+    other[0] = -3.0
+    unit = trust(simple, other, y, np.ones(100))
+    without_it = trust(simple, other, y, np.r_[0.0, np.ones(99)])
+    assert 0.9 < unit < without_it < 1
+    z, y = draw(400)
+    truth, weight = z.sum(axis=1), np.ones(400)
     few = slice(0, 8)
     assert trust(z[few, 0], truth[few], y[few], weight[few]) < trust(
         z[:, 0], truth, y, weight
