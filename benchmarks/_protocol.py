@@ -23,7 +23,7 @@ from sklearn_invlearn.metrics import gauc_score, ndcg_score
 
 SPLIT_SEED = 12345
 THRESHOLD = 3
-_FILES = {"--ratings", "--data", "--output", "--results", "--write", "--beside"}
+_LEFT_OUT = {"--ratings", "--data", "--output", "--results", "--write", "--beside"}
 
 METRICS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], float]] = {
     "AUC": lambda y, proba, users: float(roc_auc_score(y, proba)),
@@ -105,7 +105,7 @@ def _options() -> str:
     """Options of this run, but for files: what else decides the numbers."""
     words, kept = iter(sys.argv[1:]), [""]
     for word in words:
-        if word in _FILES:
+        if word in _LEFT_OUT:
             next(words, None)
         else:
             kept.append(f'"{word}"' if " " in word else word)

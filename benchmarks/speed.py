@@ -24,6 +24,7 @@ from tabulate import tabulate
 
 from sklearn_invlearn.ids._encoding import PairEncoder
 from sklearn_invlearn.training import Pairs
+from sklearn_invlearn.training._compiled_rows import kernels
 
 
 def sections(args: Any) -> dict[str, Callable[[], Iterator[Row]]]:
@@ -52,7 +53,8 @@ def page(rows: list[Row], args: Any) -> str:
     headers = ["what", "ours", "beside", "ratio", "aim"]
     cells = [[r.what, r.ours, r.other, r.ratio, r.target] for r in rows]
     table = tabulate(cells, headers, tablefmt="github", disable_numparse=True)
-    peer, numba = version_of("implicit"), version_of("numba")
+    peer = version_of("implicit")
+    updates = "by torch alone" if kernels() is None else f"with {version_of('numba')}"
     beside = f"\n**What else ran.** {args.beside}\n" if args.beside else ""
     return f"""\
 # Speed
@@ -60,7 +62,7 @@ def page(rows: list[Row], args: Any) -> str:
 {table}
 
 {provenance(__file__, args.ratings)}
-Peer: {peer}; rows of tables are updated with {numba}. MovieLens-1M,
+Peer: {peer}; rows of tables are updated {updates}. MovieLens-1M,
 `--rounds {args.rounds} --scale {args.scale:g}`, batch 1,024, 32 factors where nothing
 else is said; medians over rounds, the sides of a ratio taking turns. Seconds are CPU
 seconds of one thread, but on the clock for the search and the GPU. Other work on the

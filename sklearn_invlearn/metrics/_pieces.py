@@ -2,7 +2,7 @@
 
 One sort of all n pairs jumps through memory, and costs more per pair the more there
 are. Here pairs are first counted into the places of their users, in one pass; users
-with a few thousand pairs together are then a piece, which is sorted by itself.
+with some ten thousand pairs together are then a piece, which is sorted by itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 
 from ._inputs import BoolArray, IntArray
 
-_PAIRS = 16_384  # of a piece; a user with more is a piece alone
+_PAIRS = 16_384  # of a piece; the user who fills it is its last
 
 
 def pieces_by_user(

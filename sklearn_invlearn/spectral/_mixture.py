@@ -24,7 +24,7 @@ _TO_TELL_APART = 1e-3
 class SpectralFit:
     """Models for all users and items; the logit is intercept + Σ weight · model.
 
-    Only models with a weight above zero are kept, one of them with embeddings.
+    Only models with a weight above zero are kept, at least one with embeddings.
     """
 
     models: list[Bilinear]

@@ -22,9 +22,10 @@ def trust(
     """How much of the way from a simple model to a better one to go, in [0, 1].
 
     1 - (s / g)², where g is the gain in held-out loss and s its standard error, and 0
-    where that is negative: the factor of James and Stein (1961). A gain that is not
-    beyond its error is as likely to be none. With thousands of labels this changes
-    little where there is something to gain; with hundreds it keeps a lucky model out.
+    where that is negative: of the form of James and Stein's factor (1961). A gain that
+    is not beyond its error may well be none. The weights of `stacked` come from the
+    same rows, so a lucky model still passes now and then; what is left of the damage
+    is about half.
 
     Parameters
     ----------

@@ -16,9 +16,10 @@ def truncated_svd(
     """Left vectors (m, k), values (k,) and right vectors (n, k), k ≤ min(m, n) - 1.
 
     Subspace iteration (Halko, Martinsson & Tropp, SIAM Review 2011) that keeps a basis
-    of the shorter side alone: with 200,000 users and 6,000 items all factorisations of
-    tall matrices, three quarters of the time of scikit-learn's ``randomized_svd``,
-    are of 6,000 rows. Vectors of a value near zero are zero.
+    of the shorter side alone. With 200,000 users and 6,000 items it factorises matrices
+    of 6,000 rows; scikit-learn's ``randomized_svd`` does so on either side, and spends
+    three quarters of its time on the 200,000. Where a singular value is next to zero
+    its vectors are zero, and the value is kept.
     """
     k = min(rank, min(matrix.shape) - 1)
     m, n = matrix.shape

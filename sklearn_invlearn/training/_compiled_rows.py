@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import import_module
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ def kernels() -> Any:
         if import_module("numba").config.DISABLE_JIT:
             return None
         return import_module("._row_kernels", __package__)
-    except ImportError as error:
+    except (ImportError, OSError) as error:
         if isinstance(error, ModuleNotFoundError) and error.name == "numba":
             return None  # not installed
         warnings.warn(
@@ -164,5 +165,8 @@ def _flat(values: Tensor) -> tuple[np.ndarray, int]:
 def _run(kernel: Any, *arguments: Any) -> Any:
     try:
         return kernel(*arguments)
-    except OSError:  # a full disk: what was compiled is there, but not kept
+    except (OSError, EOFError, UnpicklingError):
+        # Before it has done anything: what was compiled cannot be kept (a full disk),
+        # or what was kept cannot be read (damaged, or somebody else's).
+        kernel._cache.disable()
         return kernel(*arguments)

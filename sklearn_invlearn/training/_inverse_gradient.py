@@ -64,7 +64,7 @@ class InverseGradientNet(PairNet):
 
     def initialize(self) -> InverseGradientNet:
         super().initialize()
-        self.sums_by_row_, self.compiled_ = SumsByRow(), CompiledRows()
+        self.sums_by_row_, self.compiled_rows_ = SumsByRow(), CompiledRows()
         return self
 
     def training_steps(self, data: TrainingData) -> Iterator[Tensor]:
@@ -114,7 +114,8 @@ class InverseGradientNet(PairNet):
 
     def probe_along(self, g: list[tuple[Tensor, Tensor]]) -> Probe:
         """θ - α∘g, θ and θ + α∘g; the model stays at θ."""
-        return Probe(g, self.alpha, self.probe, self.sums_by_row_, self.compiled_)
+        how = self.alpha, self.probe
+        return Probe(g, *how, self.sums_by_row_, self.compiled_rows_)
 
     @torch.no_grad()
     def held_out_losses(self, theta: Probe, held_out: Pairs) -> Tensor:

@@ -86,7 +86,8 @@ class Probe:
     def move_to(self, direction: int | Tensor) -> None:
         """Write one of the three points into the model.
 
-        A tensor () stays on its device: it indexes the points there.
+        A tensor () stays on its device, and indexes the points there; compiled passes,
+        which are on the CPU, read it.
         """
         if self._is_compiled:  # on the CPU, where nothing waits for an int
             direction = int(direction)

@@ -3,8 +3,10 @@
 import copy
 import importlib
 import pickle
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -194,9 +196,10 @@ def test_without_numba_there_are_no_kernels(monkeypatch):
 
 
 @pytest.mark.usefixtures("forgotten")
-def test_numba_that_cannot_be_loaded_is_reported_once(monkeypatch):
+@pytest.mark.parametrize("kind", [ImportError, OSError])
+def test_numba_that_cannot_be_loaded_is_reported_once(kind, monkeypatch):
     def fail(name, package=None):
-        raise ImportError("Numba needs NumPy 1.0 or less")
+        raise kind("Numba needs NumPy 1.0 or less")
 
     monkeypatch.setattr(_compiled_rows, "import_module", fail)
     with pytest.warns(UserWarning, match=r"NumPy 1.0 or less.*\[fast\]"):
@@ -214,14 +217,20 @@ def test_numba_can_be_switched_off(monkeypatch):
 def test_a_full_disk_costs_a_second_call_and_nothing_else():
     calls = []
 
-    def kernel(number):
-        calls.append(number)
-        if len(calls) == 1:
-            raise OSError(28, "No space left on device")
-        return number
+    class Kernel:
+        class _cache:
+            @staticmethod
+            def disable():
+                calls.append("not kept")
 
-    assert _compiled_rows._run(kernel, 7) == 7
-    assert calls == [7, 7]
+        def __call__(self, number):
+            calls.append(number)
+            if len(calls) == 1:
+                raise OSError(28, "No space left on device")
+            return number
+
+    assert _compiled_rows._run(Kernel(), 7) == 7
+    assert calls == [7, "not kept", 7]
 
 
 STEP = """
@@ -238,10 +247,41 @@ print(table.tolist())
 """
 
 
-@pytest.mark.parametrize("folder", ["/dev/null/nowhere", None])
-def test_numba_waits_for_a_step_and_needs_no_folder(folder, tmp_path, monkeypatch):
-    """Where nothing can be written, what is compiled is not kept."""
-    monkeypatch.setenv("NUMBA_CACHE_DIR", folder or str(tmp_path))
-    done = subprocess.run([sys.executable, "-c", STEP], capture_output=True, text=True)
-    assert done.stdout.strip() == "[[0.0, 0.0], [-1.0, -1.0], [0.0, 0.0]]", done.stderr
-    assert bool(list(tmp_path.rglob("*.nbi"))) == (folder is None)
+MOVED = "[[0.0, 0.0], [-1.0, -1.0], [0.0, 0.0]]"
+
+
+def take_a_step(cwd=None):
+    """Do STEP in another process; return what it says of errors, if any."""
+    done = subprocess.run(
+        [sys.executable, "-c", STEP], capture_output=True, text=True, cwd=cwd
+    )
+    assert done.stdout.strip() == MOVED, done.stderr
+
+
+def test_numba_waits_for_a_step_and_keeps_what_it_compiles(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    take_a_step()
+    assert list(tmp_path.rglob("*.nbi"))
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+def test_what_was_kept_may_be_damaged(ending, tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    take_a_step()
+    for path in tmp_path.rglob(f"*.{ending}"):
+        path.write_bytes(b"")
+    take_a_step()
+
+
+def test_no_folder_to_write_to_is_needed(tmp_path, monkeypatch):
+    """A package that cannot be written to, and a user without a home."""
+    package = Path(_compiled_rows.__file__).parent.parent
+    copy = tmp_path / package.name
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "training" / "__pycache__").touch()  # a file where a folder should be
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, "/dev/null/nowhere")
+    take_a_step(cwd=tmp_path)
+    assert not list(tmp_path.rglob("*.nbi"))
