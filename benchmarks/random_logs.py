@@ -116,7 +116,7 @@ def row(name: str, found: list[Result]) -> dict[str, str]:
         "− best of three": f"{best.mean():+.4f}",
         "median": f"{np.median(best):+.4f}",
         f"behind by > {BEHIND}": str(int((best < -BEHIND).sum())),
-        "worst": f"{best.min():+.4f}",
+        "worst margin": f"{best.min():+.4f}",
         "log loss − LR's": f"{losses.mean():+.4f}",
         "at worst": f"{losses.max():+.4f}",
         "ECE": f"{np.mean([r['ECE'] for r in found]):.3f}",
@@ -161,8 +161,8 @@ The eight logs on which the default is furthest behind logistic regression:
 
 {tables[1]}
 
-**Protocol.** Seeds {results[0]["seed"]} to {results[-1]["seed"]}; {left_out} more had
-fewer than {FEWEST} labels of one class. 200 to 6,000 users, 60 to 3,000 items, 8,000 to
+**Protocol.** Seeds {results[0]["seed"]} to {results[-1]["seed"]}, of which {left_out} had
+fewer than {FEWEST} labels of one class and are left out. 200 to 6,000 users, 60 to 3,000 items, 8,000 to
 160,000 exposures (uniform in the logarithm, at most 40 % of all pairs), half of them to
 test on; the rest is drawn from `CHOICES` in the script.
 
