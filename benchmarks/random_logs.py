@@ -161,10 +161,10 @@ The eight logs on which the default is furthest behind logistic regression:
 
 {tables[1]}
 
-**Protocol.** Seeds {results[0]["seed"]} to {results[-1]["seed"]}, of which {left_out} had
-fewer than {FEWEST} labels of one class and are left out. 200 to 6,000 users, 60 to 3,000 items, 8,000 to
-160,000 exposures (uniform in the logarithm, at most 40 % of all pairs), half of them to
-test on; the rest is drawn from `CHOICES` in the script.
+**Protocol.** Seeds {results[0]["seed"]} to {results[-1]["seed"]}; {left_out} of them,
+with fewer than {FEWEST} labels of one class, are left out. 200 to 6,000 users, 60 to
+3,000 items, 8,000 to 160,000 exposures (uniform in the logarithm, at most 40 % of all
+pairs), half of them to test on; the rest is drawn from `CHOICES` in the script.
 
 {origin}"""
 
