@@ -116,8 +116,8 @@ fit into the cache, after one pass that distributes the rows. What remains above
 4 × the rows is that pass, and fresh memory, which costs more the more of it there is.
 
 **The search** is on the clock and needs both cores: with others at work its line says
-nothing. On an idle machine (`--only search`) 8 fits took 10.1 s with n_jobs=2 and 17.8 s
-with n_jobs=1 at commit 9a352d6: 1.76 ×, aim ≥ 1.7; 2.00 × at a5ac1fe.
+nothing. On an idle machine (`--only search`) 8 fits took 10.1 s with n_jobs=2 and
+17.8 s with n_jobs=1 at commit 9a352d6: 1.76 ×, aim ≥ 1.7; 2.00 × at a5ac1fe.
 """
 
 
