@@ -118,7 +118,7 @@ def row(name: str, found: list[Result]) -> dict[str, str]:
         f"behind by > {BEHIND}": str(int((best < -BEHIND).sum())),
         "worst margin": f"{best.min():+.4f}",
         "log loss − LR's": f"{losses.mean():+.4f}",
-        "at worst": f"{losses.max():+.4f}",
+        "worst loss": f"{losses.max():+.4f}",
         "ECE": f"{np.mean([r['ECE'] for r in found]):.3f}",
     }
 

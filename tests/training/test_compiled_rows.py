@@ -20,7 +20,7 @@ from sklearn_invlearn.training._probe import DIRECT, INVERSE, PASS, Probe
 from sklearn_invlearn.training._row_gradients import SumsByRow
 
 pytest.importorskip("numba")
-if _compiled_rows.kernels() is None:
+if _compiled_rows.kernels() is None:  # switched off: there is nothing to compare
     pytest.skip("NUMBA_DISABLE_JIT", allow_module_level=True)
 
 OPTIMIZERS = [RowwiseAdam, RowwiseSGD]
