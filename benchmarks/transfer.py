@@ -32,6 +32,7 @@ from sklearn_invlearn.datasets import make_sparse_feedback
 
 FRACTIONS = (0.05, 0.2, 1.0)
 LOSS = "log loss − LR's"
+CHANCE = "ECE by chance"
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,17 @@ def calibration_error(y: np.ndarray, proba: np.ndarray, n_bins: int = 15) -> flo
     return float(np.abs(np.bincount(bins, proba - y, n_bins)).sum() / len(y))
 
 
+def chance_calibration_error(proba: np.ndarray, n_bins: int = 15) -> float:
+    """The same, on average, of labels that are drawn by just these probabilities.
+
+    The sum of a bin's residuals is then close to normal, with a mean size of √(2/π)
+    standard deviations.
+    """
+    bins = np.minimum((proba * n_bins).astype(int), n_bins - 1)
+    variance = np.bincount(bins, proba * (1 - proba), n_bins)
+    return float(np.sqrt(2 / np.pi * variance).sum() / len(proba))
+
+
 Result = dict[str, Any]
 
 
@@ -199,6 +211,7 @@ def measure(setting: Setting, seed: int) -> Result:
         **{f"AUC {name}": value for name, value in auc.items()},
         LOSS: loss["spectral"] - loss["LR"],
         "ECE": calibration_error(report.y, proba),
+        CHANCE: chance_calibration_error(proba),
         "seconds": seconds,
     }
 
@@ -219,6 +232,7 @@ def row(found: list[Result]) -> dict[str, str]:
         "margin": f"{means['AUC spectral'] - best:+.4f}",
         LOSS: f"{np.mean([r[LOSS] for r in found]):+.4f}",
         "ECE": f"{np.mean([r['ECE'] for r in found]):.3f}",
+        CHANCE: f"{np.mean([r[CHANCE] for r in found]):.3f}",
         "seconds": f"{np.mean([r['seconds'] for r in found]):.0f}",
     }
 
@@ -234,7 +248,8 @@ regression on one-hot ids (C = 1; C by cross-validation) and the same with 32 si
 vectors of all exposures and their products, and a matrix factorisation with biases (16
 factors, precisions by cross-validation). Means over seeds, ± standard deviation.
 *Margin* is its AUC minus that of the best of the others (chosen after the fact);
-ECE (15 bins of equal width) and CPU seconds of one fit are its own.
+ECE (15 bins of equal width) and CPU seconds of one fit are its own. *ECE by chance* is
+what its probabilities would have if they were true: the error of counting so few pairs.
 
 {table}
 
