@@ -32,6 +32,7 @@ from _protocol import (
     read_data,
 )
 from _rivals import LogisticOnExposures
+from _set_by_hand import SpectralSetByHand
 from tabulate import tabulate
 
 from sklearn_invlearn import (
@@ -63,6 +64,7 @@ def rows() -> dict[str, tuple[bool, Callable[[int], Any]]]:
     for backbone in ("gmf", "spectral"):
         for name, method in methods.items():
             table[f"{backbone}, {name}"] = (True, make(method, backbone=backbone))
+    table["spectral, set by hand for these data"] = (True, SpectralSetByHand)
     return table
 
 
