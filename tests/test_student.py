@@ -98,6 +98,16 @@ def test_on_clean_labels_the_model_stays_exactly_as_it_was_fitted(on_clean, data
     np.testing.assert_array_equal(*z)
 
 
+def test_the_penalty_is_the_sum_of_the_gaussian_priors(with_student):
+    module = with_student.net_.module_
+    priors = module.gaussian_priors()
+    learned = {id(p) for p in module.parameters() if p.requires_grad}
+    assert {id(p) for p, _ in priors} == learned - {id(m.mu) for m in module.models}
+    by_hand = sum(0.5 * precision * p.square().sum() for p, precision in priors)
+    assert by_hand > 1
+    torch.testing.assert_close(by_hand, module.penalty(), rtol=1e-5, atol=0)
+
+
 def test_on_noisy_labels_the_student_joins_and_helps(with_student, on_noise, data):
     gate = with_student.gate_
     assert len(gate) == 3

@@ -122,6 +122,14 @@ class SpectralExposure(nn.Module):
         ]
         return torch.stack(parts).sum()
 
+    def gaussian_priors(self) -> list[tuple[Tensor, float]]:
+        """Parameters and the precisions λ of which :meth:`penalty` is Σ λ‖θ‖²/2."""
+        return [
+            (cast(Bilinear, model).block(name), w * precisions[name])
+            for w, model, precisions in zip(self.weights, self.models, self.precisions)
+            for name in cast(Bilinear, model).blocks
+        ]
+
     def student(self, base_rate: float) -> SpectralExposure | None:
         """Return an unfitted model on the same embeddings, with a strong prior.
 

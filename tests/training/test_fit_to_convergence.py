@@ -26,6 +26,13 @@ class Penalised(torch.nn.Module):
         return sum(3.0 * t.weight.square().sum() for t in (self.b_u, self.b_i))
 
 
+class KnownPrior(Penalised):
+    """The same, and says what its penalty is."""
+
+    def gaussian_priors(self):
+        return [(t.weight, 6.0) for t in (self.b_u, self.b_i)]
+
+
 def pairs(n, seed, labelled=True):
     rng = torch.Generator().manual_seed(seed)
     user, item = torch.randint(N, (2, n), generator=rng)
@@ -74,3 +81,13 @@ def test_share_of_positives_is_weighted():
     assert share_of_positives(plain) == pytest.approx(labelled.y.mean().item())
     positive = labelled.weight[labelled.y == 1].sum() / labelled.weight.sum()
     assert share_of_positives(labelled) == pytest.approx(positive.item())
+
+
+def test_a_gaussian_prior_is_the_same_as_weight_decay():
+    labelled, pool = pairs(400, 0), pairs(400, 1, labelled=False)
+    asked, told = Penalised(), KnownPrior()
+    for module in (asked, told):
+        fit_to_convergence(module, labelled, pool, seed=0)
+    z = [m(labelled.user, labelled.item).detach() for m in (asked, told)]
+    assert z[0].abs().max() > 0.1
+    torch.testing.assert_close(z[1], z[0], rtol=1e-4, atol=1e-5)
