@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
 
 from ..fitting._build import module_settings
-from ..fitting._torch_state import resolve_device, torch_seed
+from ..fitting._torch_state import resolve_device, torch_seed, torch_settings
 from ..ids._encoding import PairEncoder
 from ..training import optimizer_state, set_optimizer_state
 from . import _exact_json
@@ -261,16 +261,16 @@ def _restore(est: Any, content: Content) -> None:
         setattr(est, name, value)
     encoder = PairEncoder.from_exact_ids(document["users"], document["items"])
     device = resolve_device(est.device)
-    with torch_seed(0, torch.device("cpu")):
+    with torch_settings(None), torch_seed(0, torch.device("cpu")):
         sizes = encoder.n_users, encoder.n_items
         module = est._blank_module(*sizes, document["settings"])
-    module.load_state_dict(content.module)
-    net = est._make_net(module, device, seed=0, callbacks=[])
-    net.initialize()
-    net.module_.eval()
-    net.history_ = History(document["history"])
-    for name in net.counts:
-        setattr(net, name, document["counts"][name])
-    set_optimizer_state(net, content.optimizer)
+        module.load_state_dict(content.module)
+        net = est._make_net(module, device, seed=0, callbacks=[])
+        net.initialize()
+        net.module_.eval()
+        net.history_ = History(document["history"])
+        for name in net.counts:
+            setattr(net, name, document["counts"][name])
+        set_optimizer_state(net, content.optimizer)
     est._encoder = encoder
     est.net_ = net

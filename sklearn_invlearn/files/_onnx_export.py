@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from .. import __version__
 from ..fitting._inputs import check_pairs_to_score
-from ..fitting._torch_state import torch_threads
+from ..fitting._torch_state import torch_settings
 from ..ids._encoding import PairEncoder
 from ..scoring._top_n import Side, is_product, side_of
 from ._file_format import replaced
@@ -148,7 +148,7 @@ class OnnxMixin:
                 classes=self.classes_,
             ),
         }
-        with torch_threads(self.n_threads):
+        with torch_settings(self.n_threads):
             module = self._scorer
             scorer = _Proba(
                 _Product.of(module, self._encoder)

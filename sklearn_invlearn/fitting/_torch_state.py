@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from threading import Lock, RLock
 
 import torch
+
+# Default type, number of threads and random numbers are those of the whole process.
+_SETTINGS = Lock()
+_RANDOM = RLock()  # a callback may fit another estimator
+_asked: list[list[int]] = []  # CPU threads, one entry for each block that is open
+_outside: tuple[torch.dtype, int]  # as they were before the first of them
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
@@ -14,7 +21,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
     Raises
     ------
     ValueError
-        If CUDA is asked for and not available, or `device` is none that torch knows.
+        If torch knows no such device, or finds none here that can compute.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -31,28 +38,75 @@ def resolve_device(device: str | torch.device) -> torch.device:
             "finds no CUDA device (a CPU build of torch, or no driver). Use "
             "device='auto' to fall back to the CPU."
         )
+    try:
+        torch.zeros(1, device=resolved).item()
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"device={str(device)!r} was asked for, but torch {torch.__version__} "
+            f"cannot compute there ({error}). Use device='auto'."
+        ) from error
     return resolved
 
 
 @contextmanager
 def torch_seed(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch inside the block; the caller's generators are restored after it."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+    """Seed torch inside the block; the caller's generators are restored after it.
+
+    Of several threads, one at a time is inside: they would draw from one generator.
+    """
+    on_gpu = device.type == "cuda"
+    with _RANDOM, torch.random.fork_rng(devices=[device] if on_gpu else []):
+        # torch.manual_seed would seed every GPU of the machine.
+        torch.default_generator.manual_seed(seed)
+        if on_gpu:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
         yield
 
 
 @contextmanager
-def torch_threads(n_threads: int | None) -> Iterator[None]:
-    """Use `n_threads` CPU threads inside the block; None leaves torch's setting.
+def torch_settings(n_threads: int | None) -> Iterator[None]:
+    """Use `n_threads` CPU threads and torch's original settings inside the block.
 
-    The order of summation, and with it the last bits of a result, depends on the
-    number of threads; a worker process of joblib has fewer than its parent.
+    None leaves the number of threads. The order of summation, and with it the last
+    bits of a result, depends on it; a worker process of joblib has fewer than its
+    parent. What a caller may have set besides (a default type or device, no gradients,
+    mixed precision) would change a fit or break it.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(before if n_threads is None else n_threads)
+    with ExitStack() as original:
+        if torch.is_inference_mode_enabled():
+            original.enter_context(torch.inference_mode(False))
+        if torch.get_default_device().type != "cpu":
+            original.enter_context(torch.device("cpu"))
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                original.enter_context(torch.autocast(kind, enabled=False))
+        original.enter_context(torch.enable_grad())
+        original.enter_context(_process_settings(n_threads))
+        yield
+
+
+@contextmanager
+def _process_settings(n_threads: int | None) -> Iterator[None]:
+    """Single precision and `n_threads`, also where blocks of several threads overlap.
+
+    The last one to leave restores what was there before the first one came.
+    """
+    global _outside
+    with _SETTINGS:
+        if not _asked:
+            _outside = torch.get_default_dtype(), torch.get_num_threads()
+        mine = [_outside[1] if n_threads is None else n_threads]
+        _asked.append(mine)
+        torch.set_default_dtype(torch.float32)
+        torch.set_num_threads(mine[0])
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        with _SETTINGS:
+            _asked[:] = [other for other in _asked if other is not mine]
+            if _asked:
+                torch.set_num_threads(_asked[-1][0])
+            else:
+                torch.set_default_dtype(_outside[0])
+                torch.set_num_threads(_outside[1])

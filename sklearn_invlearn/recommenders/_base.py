@@ -24,7 +24,7 @@ from ..fitting._progress import (
     with_callbacks,
 )
 from ..fitting._rollback import unchanged_if_it_fails
-from ..fitting._torch_state import resolve_device, torch_seed, torch_threads
+from ..fitting._torch_state import resolve_device, torch_seed, torch_settings
 from ..fitting._training_data import SAMPLING, EncodedPairs, encode, training_data
 from ..ids._encoding import PairEncoder
 from ..modules import BACKBONES, fill_unknown_rows
@@ -210,7 +210,7 @@ one, default=None
         """
         before, seeds = self._continued_state(), self._drawn_seeds()
         device = resolve_device(self.device)
-        with torch_threads(self.n_threads), torch_seed(seeds["weights"], device):
+        with torch_settings(self.n_threads), torch_seed(seeds["weights"], device):
             with unchanged_if_it_fails(self):
                 _inputs.check_use_of_extra(self, X_extra)
                 inputs = _inputs.check_fit_inputs(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..fitting._build import backbone_class, comes_fitted
-from ..fitting._torch_state import torch_seed, torch_threads
+from ..fitting._torch_state import torch_seed, torch_settings
 from ..ids._columns import id_columns
 from ..modules import user_vectors
 from ..scoring._neighbors import nearest_by_product
@@ -42,7 +42,7 @@ def require_user_vectors(recommender: Any) -> None:
             return
         module = backbone.__new__(backbone)
     else:
-        with torch_seed(0, torch.device("cpu")):
+        with torch_settings(None), torch_seed(0, torch.device("cpu")):
             module = recommender._blank_module(2, 2, None)
     user_vectors(module, torch.tensor([1]))  # says what is missing
 
@@ -77,6 +77,6 @@ def with_neighbors(
     vectors = recommender.warm_user_vectors_
     few, without = extra_ratio(counts) < max_extra_ratio, neighbors[:, 0] < 0
     mixed = np.flatnonzero((few & without)[: len(vectors)])
-    with torch_threads(recommender.n_threads):
+    with torch_settings(recommender.n_threads):
         neighbors[mixed] = nearest_by_product(vectors, mixed, neighbors.shape[1])
     return neighbors

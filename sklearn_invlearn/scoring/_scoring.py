@@ -7,14 +7,12 @@ rows that are looked up, and the other (small) parameters, are promoted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 _BLOCK_ROWS = 4_096  # what is computed of a block stays in the cache
 _BLOCK_ROWS_ON_DEVICE = 262_144
@@ -26,57 +24,49 @@ def score_pairs(module: nn.Module, codes: np.ndarray) -> np.ndarray:
     device = next(module.parameters()).device
     logit = np.empty(codes.shape[1])
     n_rows = _BLOCK_ROWS if device.type == "cpu" else _BLOCK_ROWS_ON_DEVICE
-    with double_precision(module) as score:
-        for start in range(0, len(logit), n_rows):
-            block = slice(start, start + n_rows)
-            user, item = (torch.tensor(c, device=device) for c in codes[:, block])
-            logit[block] = score(user, item).double().cpu().numpy()
+    score = in_double_precision(module)
+    for start in range(0, len(logit), n_rows):
+        block = slice(start, start + n_rows)
+        user, item = (torch.tensor(c, device=device) for c in codes[:, block])
+        logit[block] = score(user, item).double().cpu().numpy()
     return logit
 
 
-@contextmanager
-def double_precision(
+def in_double_precision(
     module: nn.Module, method: str = "forward"
-) -> Iterator[Callable[..., Any]]:
-    """Give `module.method` as a function of codes that computes in float64."""
-    parameters = _in_double_precision(module)
-    named = {f"module.{name}": tensor for name, tensor in parameters.items()}
-    bound = _Method(module, method)
-    with _lookups_in_double_precision(module):
-        yield lambda *codes: functional_call(bound, named, codes)
+) -> Callable[..., Any]:
+    """Return `module.method` as a function of codes that computes in float64.
+
+    It is the method of a replica: threads may score with one module at a time.
+    """
+    return getattr(_replica(module, {}), method)
 
 
-class _Method(nn.Module):
-    """Calls a method of `module`; `functional_call` knows only ``forward``."""
+def _replica(module: nn.Module, done: dict[int, nn.Module]) -> nn.Module:
+    """Copy a module; what it holds is shared, but for tensors of numbers, promoted.
 
-    def __init__(self, module: nn.Module, method: str) -> None:
-        super().__init__()
-        self.module = module
-        self.method = method
-
-    def forward(self, *codes: Tensor) -> Any:
-        return getattr(self.module, self.method)(*codes)
-
-
-def _in_double_precision(module: nn.Module) -> dict[str, Tensor]:
-    tables = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
-    state = dict(module.named_parameters()) | dict(module.named_buffers())
-    return {
-        name: tensor.double()
-        for name, tensor in state.items()
-        if tensor.is_floating_point() and id(tensor) not in tables
+    The rows of a table are promoted when they are looked up.
+    """
+    if id(module) in done:  # a part that several parts have in common
+        return done[id(module)]
+    replica = done[id(module)] = module.__new__(type(module))
+    vars(replica).update(vars(module))
+    is_table = isinstance(module, nn.Embedding)
+    for kind in ("_parameters", "_buffers"):
+        tensors = vars(module)[kind]
+        promoted = tensors if is_table else {k: _double(t) for k, t in tensors.items()}
+        vars(replica)[kind] = promoted
+    vars(replica)["_modules"] = {
+        name: part if part is None else _replica(part, done)
+        for name, part in module._modules.items()
     }
+    if is_table:
+        vars(replica)["_forward_hooks"] = module._forward_hooks.copy()
+        replica.register_forward_hook(lambda _module, _codes, rows: rows.double())
+    return replica
 
 
-@contextmanager
-def _lookups_in_double_precision(module: nn.Module) -> Iterator[None]:
-    hooks = [
-        m.register_forward_hook(lambda _module, _args, rows: rows.double())
-        for m in module.modules()
-        if isinstance(m, nn.Embedding)
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+def _double(tensor: Tensor | None) -> Tensor | None:
+    return (
+        tensor.double() if tensor is not None and tensor.is_floating_point() else tensor
+    )

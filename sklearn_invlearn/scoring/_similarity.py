@@ -7,7 +7,7 @@ import torch
 from scipy import sparse
 from torch import nn
 
-from ._scoring import double_precision
+from ._scoring import in_double_precision
 from ._top_n import Side, best_products, is_product, side_of
 
 _BLOCK_ROWS = 1_024
@@ -110,5 +110,5 @@ def _root_of_covariance(vectors: np.ndarray) -> np.ndarray:
 @torch.no_grad()
 def _vectors(module: nn.Module, method: str, codes: np.ndarray) -> np.ndarray:
     device = next(module.parameters()).device
-    with double_precision(module, method) as vectors:
-        return vectors(torch.tensor(codes, device=device)).double().cpu().numpy()
+    vectors = in_double_precision(module, method)
+    return vectors(torch.tensor(codes, device=device)).double().cpu().numpy()

@@ -16,7 +16,7 @@ import torch
 from scipy import sparse
 from torch import nn
 
-from ._scoring import double_precision, score_pairs
+from ._scoring import in_double_precision, score_pairs
 
 _BLOCK_CELLS = 4_194_304  # pairs scored at once: 32 MiB of logits
 _BLOCK_ROWS = 65_536
@@ -53,12 +53,12 @@ def side_of(module: nn.Module, name: str, codes: np.ndarray) -> Side:
     """Call ``user_side`` or ``item_side`` for codes (n,), in double precision."""
     device = next(module.parameters()).device
     biases, vectors = [], []
-    with double_precision(module, name) as side:
-        for start in range(0, max(1, len(codes)), _BLOCK_ROWS):
-            block = torch.tensor(codes[start : start + _BLOCK_ROWS], device=device)
-            bias, rows = side(block)
-            biases.append(bias.double().cpu().numpy())
-            vectors.append(rows.double().cpu().numpy())
+    side = in_double_precision(module, name)
+    for start in range(0, max(1, len(codes)), _BLOCK_ROWS):
+        block = torch.tensor(codes[start : start + _BLOCK_ROWS], device=device)
+        bias, rows = side(block)
+        biases.append(bias.double().cpu().numpy())
+        vectors.append(rows.double().cpu().numpy())
     return Side(np.concatenate(biases), np.concatenate(vectors))
 
 
@@ -138,7 +138,8 @@ def _best_of_grid(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rank items by the logits of ``module.grid``, scored again; see `best_items`."""
     device = next(module.parameters()).device
-    with torch.no_grad(), double_precision(module, "grid") as grid:
+    grid = in_double_precision(module, "grid")
+    with torch.no_grad():
         logit, error = grid(*(torch.tensor(c, device=device) for c in (users, items)))
     scores = _require_finite(logit.cpu().numpy())
     # Either side of a comparison may be off, in the grid and when scored again.

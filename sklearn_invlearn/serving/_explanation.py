@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..fitting._inputs import check_pairs_like_fit
-from ..fitting._torch_state import torch_threads
+from ..fitting._torch_state import torch_settings
 from ..ids._encoding import UNKNOWN, PairEncoder
 from ..ids._frames import beside_ids
 from ..scoring._scoring import score_pairs
@@ -77,7 +77,7 @@ class ExplanationMixin:
         logit = self.decision_function(X)
         columns = check_pairs_like_fit(self, X)[:2]
         users, items = self._encoder.users, self._encoder.items
-        with torch_threads(self.n_threads):
+        with torch_settings(self.n_threads):
             average, of_user = self._main_effect(users.lookup(columns[0]), 0)
             _, of_item = self._main_effect(items.lookup(columns[1]), 1)
         parts = {

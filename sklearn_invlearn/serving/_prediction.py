@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..fitting._inputs import check_pairs_to_score, refuse_unknown
 from ..fitting._progress import block_bar
-from ..fitting._torch_state import torch_threads
+from ..fitting._torch_state import torch_settings
 from ..ids._encoding import UNKNOWN, PairEncoder
 from ..scoring._scoring import score_pairs
 
@@ -68,7 +68,7 @@ class PredictionMixin:
                 rows = f"X has {n_unknown} rows with a {what} id"
                 refuse_unknown(rows, column, codes)
         logit = np.empty(len(columns[0]))
-        with torch_threads(self.n_threads):
+        with torch_settings(self.n_threads):
             starts = range(0, len(logit), _BLOCK_ROWS)
             for start in block_bar(starts, len(logit), bool(self.verbose)):
                 block = slice(start, start + _BLOCK_ROWS)

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..fitting._id_kinds import check_id_kind, check_id_kinds
 from ..fitting._inputs import check_pairs, refuse_unknown, require_names
-from ..fitting._torch_state import torch_threads
+from ..fitting._torch_state import torch_settings
 from ..ids._columns import id_column
 from ..ids._encoding import IdIndex, PairEncoder
 from ..scoring._similarity import most_similar
@@ -108,7 +108,7 @@ class RankingMixin:
                 require_names(exclude_seen, names, "exclude_seen")
                 check_id_kinds(self._encoder, shown, "exclude_seen")
                 excluded = excluded + pairs_among(shown, users, index)
-        with torch_threads(self.n_threads):
+        with torch_settings(self.n_threads):
             best = best_items(self._scorer, user_codes, item_codes, n_items, excluded)
         position, logit = best
         ids, scores = _ids_at(items, position), expit(logit)
@@ -198,7 +198,7 @@ class RankingMixin:
                 f"{side}s has {len(unknown)} ids that fit has not seen, such as "
                 f"{unknown[0]!r}: nothing is known of what they are like."
             )
-        with torch_threads(self.n_threads):
+        with torch_settings(self.n_threads):
             position, similarity = most_similar(
                 self.net_.module_, side, codes, len(index), len(other), n_best
             )

@@ -17,7 +17,7 @@ from ..fitting._build import (
     module_settings,
     observed_positives,
 )
-from ..fitting._torch_state import resolve_device, torch_seed, torch_threads
+from ..fitting._torch_state import resolve_device, torch_seed, torch_settings
 from ..fitting._training_data import EncodedPairs, encode, unlabeled_source
 from ..ids._encoding import PairEncoder
 from ..modules import (
@@ -180,12 +180,12 @@ default=None
         encoder = self._encoder.copy()
         device = resolve_device(self.device)
         use_pool = self._draws_unlabeled or comes_fitted(self.backbone)
-        pairs = encode(inputs, encoder, device, use_pool=use_pool)
-        pairs = replace(pairs, earlier=self._earlier_pairs(device))
         seeds = _seeds(self._update_seed, self._n_updates)
-        data, held_out = self._update_data(pairs, encoder, seeds)
         keep_shared = not (self._streamed if update_shared == "auto" else update_shared)
-        with torch_threads(self.n_threads), torch_seed(seeds["weights"], device):
+        with torch_settings(self.n_threads), torch_seed(seeds["weights"], device):
+            pairs = encode(inputs, encoder, device, use_pool=use_pool)
+            pairs = replace(pairs, earlier=self._earlier_pairs(device))
+            data, held_out = self._update_data(pairs, encoder, seeds)
             callbacks = self._callbacks(False, None, "update")
             module = self._grown_module(encoder, data)
             kind = self._update_net()

@@ -6,7 +6,7 @@ import torch
 
 from sklearn_invlearn.modules import MLP, NeuMF
 from sklearn_invlearn.modules import _tower_grid as tower_grid_file
-from sklearn_invlearn.scoring._scoring import double_precision, score_pairs
+from sklearn_invlearn.scoring._scoring import in_double_precision, score_pairs
 from sklearn_invlearn.scoring._top_n import best_items
 
 N_USERS, N_ITEMS = 23, 17
@@ -90,8 +90,8 @@ def test_a_bound_that_overflows_only_costs_time(backbone):
         module.tower.user_factors.weight[:, 0] = 0.0
         module.tower.layers[2].weight[0] = 1e38
         module.head.weight *= 1e38
-    with double_precision(module, "grid") as grid:
-        assert grid(USERS, ITEMS)[1] > 1e20
+    grid = in_double_precision(module, "grid")
+    assert grid(USERS, ITEMS)[1] > 1e20
     position, _ = best_items(module, USERS.numpy(), ITEMS.numpy(), 3, None)
     assert (position >= 0).all()
 
