@@ -39,6 +39,11 @@ def test_an_unknown_device_is_refused(data):
         CrossEntropyRecommender(device="abacus").fit(data.X, data.y)
 
 
+def test_a_device_that_cannot_compute_is_refused(data):
+    with pytest.raises(ValueError, match=r"'meta' was asked for.*cannot compute"):
+        CrossEntropyRecommender(device="meta").fit(data.X, data.y)
+
+
 @pytest.mark.gpu
 @needs_gpu
 @pytest.mark.parametrize("backbone", BACKBONES)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy import sparse
 
 from sklearn_invlearn import CrossEntropyRecommender, InverseDualLossRecommender
@@ -153,3 +154,97 @@ def test_backbones_that_are_none(data):
     est = InverseDualLossRecommender(**QUICK, backbone_params={"n_users": 5})
     with pytest.raises(ValueError, match=r"backbone_params has \['n_users'\]"):
         est.fit(data.X, data.y)
+
+
+# ---- labels, wherever they come in ---------------------------------------------------
+
+WITHOUT_ONE = {
+    "masked": lambda y: np.ma.masked_array(y, mask=np.arange(len(y)) == 1),
+    "NA": lambda y: pytest.importorskip("pandas").array([y[0], None, *y[2:]], "string"),
+    "null": lambda y: pytest.importorskip("polars").Series(
+        [y[0], None, *y[2:].tolist()]
+    ),
+    "None": lambda y: np.array([y[0], None, *y[2:]], dtype=object),
+}
+
+
+@pytest.mark.parametrize("kind", WITHOUT_ONE)
+def test_a_missing_label_is_refused_everywhere(kind, data):
+    y = np.where(data.y == 1, "yes", "no")
+    hole = WITHOUT_ONE[kind](y)
+    est = CrossEntropyRecommender(**QUICK).fit(data.X, y)
+    with pytest.raises(ValueError, match="y contains NaN: 1 of its"):
+        est.fit(data.X, hole)
+    with pytest.raises(ValueError, match="y contains NaN: 1 of its"):
+        est.partial_fit(data.X, hole)
+    with pytest.raises(ValueError, match="y contains NaN: 1 of its"):
+        CrossEntropyRecommender(**QUICK).partial_fit(
+            data.X, hole, classes=["no", "yes"]
+        )
+    with pytest.raises(ValueError, match="y_val contains NaN: 1 of its"):
+        est.fit(data.X, y, X_val=(data.X,), y_val=(hole,))
+    est = CrossEntropyRecommender(negatives="sampled", extra_feedback="warmup", **QUICK)
+    with pytest.raises(ValueError, match="y_extra contains NaN: 1 of its"):
+        est.fit(data.X, y, X_extra=(data.X,), y_extra=(hole,))
+
+
+def test_text_beside_numbers_is_no_label(data):
+    """numpy would write 0 as "0", which is a class."""
+    y = data.y.astype(str)
+    mixed = [0, *y.tolist()[1:]]
+    est = CrossEntropyRecommender(**QUICK).fit(data.X, y)
+    with pytest.raises(ValueError, match=r"y mixes text and other labels"):
+        est.partial_fit(data.X, mixed)
+    with pytest.raises(ValueError, match=r"y_val mixes text and other labels"):
+        est.fit(data.X, y, X_val=(data.X,), y_val=(mixed,))
+
+
+# ---- parameters ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["n_factors", "gamma", "max_epochs", "batch_size"])
+def test_a_boolean_is_no_number(name, data):
+    est = CrossEntropyRecommender(**QUICK | {name: True})
+    with pytest.raises(ValueError, match=f"The '{name}' parameter .* Got True instead"):
+        est.fit(data.X, data.y)
+
+
+def test_a_boolean_is_no_number_of_epochs(data):
+    est = CrossEntropyRecommender(**QUICK).fit(data.X, data.y)
+    for wrong in (True, False, np.True_):
+        with pytest.raises(ValueError, match=r"n_epochs is .*; a whole number"):
+            est.partial_fit(data.X, data.y, n_epochs=wrong)
+
+
+def no_optimizer(parameters, lr, weight_decay):
+    return None
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        (torch.optim.LBFGS, "LBFGS cannot be built: .*'weight_decay'.*lr=gamma"),
+        (torch.optim.Muon, "Muon cannot be built: Muon only supports 2D parameters"),
+        (no_optimizer, r"no_optimizer is no torch\.optim\.Optimizer"),
+    ],
+)
+def test_what_is_no_optimizer_is_named(optimizer, message, data):
+    with pytest.raises(TypeError, match=message):
+        CrossEntropyRecommender(**QUICK, optimizer=optimizer).fit(data.X, data.y)
+
+
+def test_parameters_that_a_backbone_does_not_take(data):
+    est = InverseDualLossRecommender(backbone="spectral", backbone_params={"rank": 3})
+    with pytest.raises(TypeError, match=r"SpectralExposure cannot be built: .*'rank'"):
+        est.fit(data.X, data.y)
+    est = InverseDualLossRecommender(backbone="mlp", backbone_params={"n_layers": 0})
+    with pytest.raises(ValueError, match="n_layers is 0"):
+        est.fit(data.X, data.y)
+
+
+def test_ids_of_several_values(data):
+    pl = pytest.importorskip("polars")
+    X = pl.DataFrame(data.X, schema=["user", "item"])
+    X = X.with_columns(pl.struct("user", "item").alias("item"))
+    with pytest.raises(ValueError, match="Column 1 of X holds several values"):
+        fit(X, data.y)

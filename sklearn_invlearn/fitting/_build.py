@@ -61,15 +61,10 @@ def build_module(
     if comes_fitted(backbone):
         exposed = pairs.exposures.codes
         labels = _arrays(_labels_of_both_classes(data))
+        given = {**sizes, "labels": labels, "exposed": exposed, "seed": seed, **params}
+        _require_bound(cls.fitted, given, cls.__name__, params)
         with stage_bar(cls, verbose) as reporting:
-            module = cls.fitted(
-                **sizes,
-                labels=labels,
-                exposed=exposed,
-                seed=seed,
-                **reporting,
-                **params,
-            )
+            module = cls.fitted(**given, **reporting)
     else:
         given = {**shared, "history": observed_positives(data)}
         module = blank_module(
@@ -127,15 +122,23 @@ def blank_module(
     given = {"history": torch.empty((2, 0), dtype=torch.int64), **shared}
     optional = {name: value for name, value in given.items() if name in named}
     arguments = optional | params | sizes
+    _require_bound(cls, arguments, cls.__name__, params)
+    return cls(**arguments)
+
+
+def _require_bound(
+    function: Any, arguments: dict[str, Any], name: str, params: dict[str, Any]
+) -> None:
+    """Raise if the constructor of a backbone does not take its arguments."""
     try:
-        signature(cls).bind(**arguments)
+        signature(function).bind(**arguments)
     except TypeError as error:
         raise TypeError(
-            f"The backbone {cls.__name__} cannot be built: {error}. It is called with "
+            f"The backbone {name} cannot be built: {error}. It is called with "
             f"n_users, n_items and backbone_params, here {sorted(params)}, and takes "
-            f"{sorted(named)}. See the design page for what a backbone is."
+            f"{sorted(signature(function).parameters)}. See the design page for what "
+            "a backbone is."
         ) from error
-    return cls(**arguments)
 
 
 def module_settings(module: Any) -> dict[str, Any] | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from numbers import Number
 from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import (
     _check_sample_weight,
     _get_feature_names,
@@ -19,11 +20,13 @@ from sklearn.utils.validation import (
 from ..ids._columns import id_columns, refuse_masked
 from ..ids._encoding import UNKNOWN, PairEncoder
 from ._id_kinds import check_id_kinds
-from ._labels import as_expected, both_classes, check_labels
+from ._labels import as_expected, both_classes, check_labels, label_column
 
 # Below this share of known ids, a pool and the labelled pairs hardly describe
 # the same users and items.
 _FEW_KNOWN = 0.05
+
+_IDS = (str, bytes, Number)
 
 
 @dataclass(frozen=True)
@@ -232,7 +235,7 @@ def check_labelled_table(
     table = unwrap(X_other)
     _require_same_names(table, X, X_name)
     columns = check_pairs(table, name=X_name)
-    y = column_or_1d(unwrap(y_other))
+    y = label_column(unwrap(y_other), y_name)
     check_consistent_length(columns[0], y)
     unknown = set(np.unique(y).tolist()) - set(classes.tolist())
     if unknown:
@@ -252,6 +255,11 @@ def unwrap(table: Any) -> Any:
 
 def check_pool(X_unlab: Any, X: Any) -> list[list[np.ndarray]]:
     """Return the columns of each table: `X_unlab` is one, or a tuple of them."""
+    if isinstance(X_unlab, list) and X_unlab and _is_table(X_unlab[0]):
+        raise ValueError(
+            "X_unlab is a list of tables, and a list is read as a list of rows. Pass a "
+            "tuple, X_unlab=(pool,)."
+        )
     tables = X_unlab if isinstance(X_unlab, tuple) else (X_unlab,)
     if not tables:
         raise ValueError(
@@ -260,9 +268,19 @@ def check_pool(X_unlab: Any, X: Any) -> list[list[np.ndarray]]:
         )
     pool = []
     for table in tables:
+        if isinstance(table, (list, tuple)) and table and isinstance(table[0], _IDS):
+            raise ValueError(
+                f"X_unlab is a tuple of rows, such as {table!r}, and a tuple is read "
+                "as a tuple of tables. Pass a list of rows, in a tuple if it is for "
+                "cross-validation."
+            )
         _require_same_names(table, X, "X_unlab")
         pool.append(check_pairs(table, name="X_unlab"))
     return pool
+
+
+def _is_table(entry: Any) -> bool:
+    return getattr(entry, "ndim", 1) == 2 or hasattr(entry, "columns")
 
 
 def refuse_unknown(what: str, column: np.ndarray, codes: np.ndarray) -> None:

@@ -9,6 +9,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from ..ids._columns import refuse_masked
+from ..ids._encoding import is_missing
 
 
 def check_labels(y: Any, estimator_name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -17,11 +18,7 @@ def check_labels(y: Any, estimator_name: str) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(
             f"{estimator_name} requires y to be passed, but the target y is None."
         )
-    _refuse_mixed(y)
-    refuse_masked(y, "y")
-    y = column_or_1d(y, warn=True)
-    if y.dtype.kind in "fc":
-        check_array(y, ensure_2d=False, input_name="y")
+    y = label_column(y)
     if y.dtype.kind == "f" and type_of_target(y, input_name="y") == "continuous":
         raise ValueError(
             "Unknown label type: continuous. Recommenders learn from labels of two "
@@ -43,7 +40,23 @@ def check_labels(y: Any, estimator_name: str) -> tuple[np.ndarray, np.ndarray]:
     return np.unique(y, return_inverse=True)
 
 
-def _refuse_mixed(y: Any) -> None:
+def label_column(y: Any, name: str = "y") -> np.ndarray:
+    """Return labels (n,); raise if some are missing, or text beside numbers."""
+    _refuse_mixed(y, name)
+    refuse_masked(y, name)
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind in "fc":
+        check_array(y, ensure_2d=False, input_name=name)
+    n_missing = sum(map(is_missing, y)) if y.dtype == object else 0
+    if n_missing:
+        raise ValueError(
+            f"Input {name} contains NaN: {n_missing} of its labels are missing. Drop "
+            "these rows; pairs without feedback belong in X_unlab."
+        )
+    return y
+
+
+def _refuse_mixed(y: Any, name: str) -> None:
     """Raise for a list of text and numbers: numpy would write the numbers as text."""
     if not isinstance(y, (list, tuple)):
         return
@@ -51,7 +64,7 @@ def _refuse_mixed(y: Any) -> None:
     if any(text) and not all(text):
         other = y[text.index(False)]
         raise ValueError(
-            f"y mixes text and other labels, such as {y[text.index(True)]!r} and "
+            f"{name} mixes text and other labels, such as {y[text.index(True)]!r} and "
             f"{other!r}. Give all labels the same type."
         )
 

@@ -216,6 +216,11 @@ def _from_array(X: np.ndarray, name: str) -> list[np.ndarray]:
 
 
 def _checked(column: np.ndarray, name: str, position: int) -> np.ndarray:
+    if column.ndim != 1:
+        raise ValueError(
+            f"Column {position} of {name} holds several values in each row (shape "
+            f"{column.shape}). An id is one value; make tuples or text of them."
+        )
     if column.dtype.kind == "c":
         raise ValueError(f"Complex data not supported\n{column}\n")
     if column.dtype.kind == "f":

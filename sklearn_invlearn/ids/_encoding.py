@@ -279,7 +279,7 @@ def as_objects(column: np.ndarray) -> list[Any]:
 
 
 def _refuse_missing(values: Any, name: str) -> None:
-    missing = [v for v in values if _is_missing(v)]
+    missing = [v for v in values if is_missing(v)]
     if missing:
         what = "infinity" if _is_infinite(missing[0]) else "NaN"
         raise ValueError(
@@ -288,7 +288,8 @@ def _refuse_missing(values: Any, name: str) -> None:
         )
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Whether a value stands for none: None, NaN, NaT, infinity, or a tuple of NaN."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     if isinstance(value, (np.datetime64, np.timedelta64)):

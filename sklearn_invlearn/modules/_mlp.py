@@ -27,6 +27,8 @@ class Tower(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
+        if n_layers < 1:
+            raise ValueError(f"n_layers is {n_layers!r}; at least 1 is needed.")
         width = n_factors * 2 ** (n_layers - 1)
         self.user_factors = FactorTable(n_users, width)
         self.item_factors = FactorTable(n_items, width)

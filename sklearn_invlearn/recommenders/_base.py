@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -36,6 +36,7 @@ from ..serving._seen_items import SeenItemsMixin, incidence
 from ..training import PairNet, TrainingData
 from ..updating._update_inputs import require_same_classes
 from ..updating._updating import UpdatingMixin
+from ._intervals import Interval
 from ._nets import OPTIMIZERS, NetMixin
 
 _ENOUGH_TO_HOLD_OUT = 10_000  # as in scikit-learn's histogram gradient boosting
@@ -308,7 +309,7 @@ one, default=None
             if not comes_fitted(self.backbone):  # those know what a newcomer is
                 n_users, n_items = self._encoder.n_users, self._encoder.n_items
                 fill_unknown_rows(net.module_, n_users, n_items)
-            self.n_iter_ = len(net.history)
+            self.n_iter_ = len(net.history or ())
 
     def _fitted_attributes(self) -> dict[str, Any]:
         names = ["net_", "classes_", "class_count_", "n_features_in_"]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from ..files._onnx_export import OnnxMixin
 from ..files._pickling import PicklingMixin
@@ -24,6 +24,7 @@ from ..serving._ranking import RankingMixin
 from ..serving._seen_items import SeenItemsMixin
 from ._delegation import DelegationMixin
 from ._extra_feedback import ExtraFeedbackRecommender
+from ._intervals import Interval
 from ._neighborhoods import (
     extra_ratio,
     positives_per_user,

@@ -7,7 +7,7 @@ from numbers import Integral
 from typing import Any
 
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
 from ..fitting._progress import EpochBar
@@ -15,6 +15,7 @@ from ..fitting._training_data import EncodedPairs, extra_stage_data
 from ..modules import user_vectors
 from ..training import MarkStage, NegativeSamplingNet, PairNet, TrainingData
 from ._base import BaseRecommender
+from ._intervals import Interval
 
 
 class ExtraFeedbackRecommender(BaseRecommender):

@@ -6,13 +6,14 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..fitting._build import comes_fitted
 from ..fitting._student import GateMixin
 from ..training import InverseGradientNet, PairNet
 from ._base import BaseRecommender
+from ._intervals import Interval
 from ._shared_docs import with_shared_parameters
 
 

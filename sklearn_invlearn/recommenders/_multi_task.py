@@ -5,7 +5,7 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Any
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
 from ..fitting._build import comes_fitted
@@ -13,6 +13,7 @@ from ..fitting._training_data import EncodedPairs
 from ..modules import BACKBONES, Cascade
 from ..training import MultiTaskNet, PairNet
 from ._base import BaseRecommender
+from ._intervals import Interval
 from ._shared_docs import with_shared_parameters
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from numbers import Real
 from typing import Any
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from ..fitting._training_data import EncodedPairs
 from ..training import NegativeReweightingNet, PairNet
 from ._base import BaseRecommender
+from ._intervals import Interval
 from ._shared_docs import with_shared_parameters
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Any
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from ..training import PairNet, TruncatedLossNet
 from ._extra_feedback import ExtraFeedbackRecommender
+from ._intervals import Interval
 from ._shared_docs import with_shared_parameters
 
 

@@ -123,7 +123,19 @@ class PairNet(NeuralNet):
         return self
 
     def initialize_optimizer(self, *args: Any, **kwargs: Any) -> PairNet:
-        super().initialize_optimizer(*args, **kwargs)
+        name = getattr(self.optimizer, "__name__", self.optimizer)
+        try:
+            super().initialize_optimizer(*args, **kwargs)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"The optimizer {name} cannot be built: {error}. It is called with all "
+                "parameters of the module, lr=gamma and weight_decay."
+            ) from error
+        if not isinstance(self.optimizer_, torch.optim.Optimizer):
+            raise TypeError(
+                f"optimizer={name} is no torch.optim.Optimizer. Pass such a class, or "
+                "one of the names."
+            )
         by_row = getattr(self.optimizer_, "takes_row_gradients", False)
         use_row_gradients(self.module_, by_row)
         return self

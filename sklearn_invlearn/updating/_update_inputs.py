@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length
 
 from ..fitting._build import comes_fitted
 from ..fitting._inputs import (
@@ -16,7 +16,7 @@ from ..fitting._inputs import (
     check_weight,
     relative_weight,
 )
-from ..ids._columns import refuse_masked
+from ..fitting._labels import label_column
 
 
 def check_update_inputs(
@@ -68,7 +68,7 @@ def two_classes(classes: Any) -> np.ndarray:
 
 def refuse_one_class(estimator: Any, y: Any, classes: np.ndarray) -> None:
     """Raise if a first call has rows of one class, and the method needs both."""
-    y = np.unique(column_or_1d(y)) if y is not None else classes
+    y = np.unique(label_column(y)) if y is not None else classes
     if len(y) != 1:
         return
     name, sampled = type(estimator).__name__, estimator._n_negatives > 0
@@ -94,10 +94,7 @@ def _check_known_labels(estimator: Any, y: Any) -> np.ndarray:
     name = type(estimator).__name__
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
-    refuse_masked(y, "y")
-    y = column_or_1d(y, warn=True)
-    if y.dtype.kind in "fc":
-        check_array(y, ensure_2d=False, input_name="y")
+    y = label_column(y)
     unknown = set(np.unique(y).tolist()) - set(estimator.classes_.tolist())
     if unknown:
         raise ValueError(

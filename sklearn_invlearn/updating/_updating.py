@@ -325,7 +325,8 @@ default=None
 
 
 def _check_options(n_epochs: Any, update_shared: Any) -> None:
-    if not isinstance(n_epochs, (int, np.integer)) or n_epochs < 1:
+    is_number = isinstance(n_epochs, (int, np.integer)) and n_epochs is not True
+    if not is_number or n_epochs < 1:
         raise ValueError(f"n_epochs is {n_epochs!r}; a whole number from 1 is needed.")
     if not (update_shared == "auto" or isinstance(update_shared, (bool, np.bool_))):
         raise ValueError(

@@ -1,0 +1,17 @@
+"""Numbers as parameters: True is none, though Python counts it as 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import _param_validation
+
+
+class Interval(_param_validation.Interval):
+    """An interval of numbers; scikit-learn's own also holds booleans."""
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Whether `val` is a number in the interval."""
+        is_boolean = isinstance(val, (bool, np.bool_))
+        return not is_boolean and super().is_satisfied_by(val)
