@@ -1,8 +1,5 @@
 """save and load: the same recommender again, or a clear refusal."""
 
-import os
-import subprocess
-import sys
 from datetime import date
 
 import numpy as np
@@ -21,7 +18,6 @@ from sklearn_invlearn import (
     InverseGradientRecommender,
     load,
 )
-from sklearn_invlearn.files import _file_format
 from sklearn_invlearn.modules import BACKBONES
 
 SIZES = {"n_factors": 4, "gamma": 0.05, "max_epochs": 2, "random_state": 0}
@@ -335,51 +331,3 @@ def test_a_damaged_document_is_refused(data, path):
     save_file(tensors, path, metadata=header)
     with pytest.raises(ValueError, match="damaged"):
         load(path)
-
-
-# ---- writing -----------------------------------------------------------------------
-
-
-def test_a_missing_folder_is_named(data, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere to write a\.st"):
-        fitted(data).save(tmp_path / "nowhere" / "a.st")
-
-
-def test_a_write_that_fails_leaves_the_old_file(data, path, monkeypatch):
-    fitted(data).save(path)
-    before = path.read_bytes()
-
-    def full(tensors, file, metadata):
-        file.write_bytes(b"half of it")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(_file_format, "save_file", full)
-    with pytest.raises(OSError, match=r"could not be .*No space left") as caught:
-        fitted(data, n_factors=5).save(path)
-    assert caught.value.errno == 28
-    assert path.read_bytes() == before
-    assert os.listdir(path.parent) == [path.name]
-
-
-FILLS_UP = """
-import resource, sys
-from sklearn_invlearn import load
-est = load(sys.argv[1])
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-try:
-    est.save(sys.argv[1])
-except OSError as error:
-    print(error.errno, error)
-"""
-
-
-def test_a_disk_that_fills_up_leaves_the_old_file(data, path):
-    est = fitted(data, n_factors=64)
-    est.save(path)
-    before = path.read_bytes()
-    command = [sys.executable, "-c", FILLS_UP, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("27 ")
-    assert "could not be written" in done.stdout
-    assert path.read_bytes() == before
-    assert os.listdir(path.parent) == [path.name]

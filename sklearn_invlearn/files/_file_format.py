@@ -12,8 +12,10 @@ fitted estimator knows (`_exact_json.py`).
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -171,7 +173,8 @@ def _without_sharing(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def replaced(path: Path) -> Iterator[Path]:
     """Give a name beside `path` to write to; rename it once that has succeeded.
 
-    A full disk or a crash leaves the old file as it was.
+    A full disk or a crash leaves the old file as it was. A link stays a link, and who
+    may read the file is what it was, or what is usual for new files.
 
     Raises
     ------
@@ -182,9 +185,19 @@ def replaced(path: Path) -> Iterator[Path]:
         raise FileNotFoundError(
             f"There is no folder {path.parent} to write {path.name} to; make it first."
         )
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise OSError(
+            errno.EISDIR if path.is_dir() else errno.EINVAL,
+            f"{path} is a folder or a device, and would be lost. Pass the path of a "
+            "file",
+        )
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.unfinished")
     try:
+        unfinished.touch()
+        mode = (path if path.exists() else unfinished).stat().st_mode
         yield unfinished
+        unfinished.chmod(stat.S_IMODE(mode))
         with open(unfinished, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(unfinished, path)

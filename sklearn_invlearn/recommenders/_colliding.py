@@ -164,6 +164,7 @@ class CollidingRecommender(
     """
 
     # As in BaseRecommender: routed to fit without a call of set_fit_request.
+    __metadata_request__partial_fit = {"X_unlab": True}
     __metadata_request__fit = dict.fromkeys(
         ("X_unlab", "X_val", "y_val", "X_extra", "y_extra"), True
     )
