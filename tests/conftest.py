@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from simulated_cuda import simulated_cuda
 
 from sklearn_invlearn.datasets import make_sparse_feedback
 
@@ -28,3 +29,10 @@ def data():
         if isinstance(value, np.ndarray):
             value.flags.writeable = False
     return bunch
+
+
+@pytest.fixture
+def cuda(monkeypatch):
+    """A simulated CUDA device, see `simulated_cuda.py`."""
+    with simulated_cuda(monkeypatch) as device:
+        yield device

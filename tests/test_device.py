@@ -10,7 +10,9 @@ from sklearn_invlearn import (
     CrossEntropyRecommender,
     InverseDualLossRecommender,
     InverseGradientRecommender,
+    load,
 )
+from sklearn_invlearn.files import _files
 from sklearn_invlearn.fitting._torch_state import resolve_device
 from sklearn_invlearn.modules import BACKBONES
 
@@ -42,6 +44,20 @@ def test_an_unknown_device_is_refused(data):
 def test_a_device_that_cannot_compute_is_refused(data):
     with pytest.raises(ValueError, match=r"'meta' was asked for.*cannot compute"):
         CrossEntropyRecommender(device="meta").fit(data.X, data.y)
+
+
+def test_a_device_that_is_full_is_not_taken_for_a_wrong_file(
+    cuda, data, tmp_path, monkeypatch
+):
+    est = CrossEntropyRecommender(backbone="bias", max_epochs=1).fit(data.X, data.y)
+    est.save(tmp_path / "model")
+
+    def full(*args):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(_files, "set_optimizer_state", full)
+    with pytest.raises(torch.OutOfMemoryError, match="out of memory"):
+        load(tmp_path / "model")
 
 
 @pytest.mark.gpu

@@ -111,6 +111,8 @@ class SaveMixin:
         est = unfitted(path, cls, content.document, params)
         try:
             _restore(est, content)
+        except torch.OutOfMemoryError:  # of the device: the file is all right
+            raise
         except (KeyError, TypeError, RuntimeError, ValueError) as error:
             raise ValueError(
                 f"What is in {path} does not fit backbone={est.backbone!r} with its "

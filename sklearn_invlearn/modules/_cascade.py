@@ -55,7 +55,9 @@ class Cascade(nn.Module):
         parts = [
             p.penalty() for p in (self.first, self.second) if hasattr(p, "penalty")
         ]
-        return torch.stack(parts).sum() if parts else torch.zeros(())
+        if not parts:
+            return next(self.parameters()).new_zeros(())
+        return torch.stack(parts).sum()
 
     @property
     def history(self) -> Tensor:

@@ -79,12 +79,12 @@ def grow(
         if name not in sides:
             after[name].copy_(before[name])
             continue
-        n = sizes[sides[name]]
+        n, average = sizes[sides[name]], before[name][0].to(after[name].device)
         after[name][:n].copy_(before[name])
         if not drawn:
-            after[name][n:] = before[name][0]
+            after[name][n:] = average
         elif name in averaged:
-            after[name][n:] += before[name][0]
+            after[name][n:] += average
     _copy_history(new, old)  # a module may number pairs by its sizes
 
 

@@ -93,7 +93,9 @@ _SHARED_PARAMETERS = """\
         the other way round); "error" raises.
 
     device : str or torch.device, default="auto"
-        Where to train and to predict; "auto" is CUDA where there is any.
+        Where to train and to predict; "auto" is CUDA where there is any. CUDA adds up
+        in no fixed order: there, `random_state` fixes a result up to rounding, and
+        torch's notes on reproducibility say what fixes the last bits.
 
     n_threads : int, default=1
         CPU threads of torch during `fit` and prediction. With one, results do

@@ -27,7 +27,7 @@ def score_pairs(module: nn.Module, codes: np.ndarray) -> np.ndarray:
     score = in_double_precision(module)
     for start in range(0, len(logit), n_rows):
         block = slice(start, start + n_rows)
-        user, item = (torch.tensor(c, device=device) for c in codes[:, block])
+        user, item = torch.tensor(codes[:, block], device=device).unbind()
         logit[block] = score(user, item).double().cpu().numpy()
     return logit
 

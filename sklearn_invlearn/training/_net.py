@@ -165,9 +165,19 @@ class PairNet(NeuralNet):
             return super().__getstate__()
         memory, self.optimizer_.state = self.optimizer_.state, defaultdict(dict)
         try:
-            return super().__getstate__()
+            # A generator itself could not be read where its device is not.
+            return super().__getstate__() | {"shuffler_": self.shuffler_.get_state()}
         finally:
             self.optimizer_.state = memory
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore; on the CPU, with another order of rows, if CUDA is not there."""
+        device, shuffled = state["device"], state.get("shuffler_")
+        super().__setstate__(state)
+        if shuffled is not None:
+            self.shuffler_ = torch.Generator(self.device).manual_seed(self.seed)
+            if self.device == device:
+                self.shuffler_.set_state(shuffled)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PairNet:
         """A deep copy, unlike a pickle, goes on exactly like the original."""

@@ -50,6 +50,9 @@ class SumsByRow:
     def __init__(self) -> None:
         self._scratch: dict[tuple[int, torch.device], Tensor] = {}
 
+    def __reduce__(self) -> Any:
+        return SumsByRow, ()  # scratch is not state, and its device may not be there
+
     def __call__(self, gradients: list[Tensor]) -> Iterator[RowGradient]:
         """Yield the rows of sparse `gradients`; tables with the same codes share."""
         slots: dict[tuple[int, int, int], tuple[Tensor, Tensor]] = {}

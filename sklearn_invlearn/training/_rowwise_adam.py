@@ -131,7 +131,9 @@ class RowwiseAdam(Optimizer):
     def _state_of(self, parameter: Tensor) -> dict[str, Tensor]:
         state = self.state[parameter]
         if not state:
-            state["step"] = torch.zeros((), device=parameter.device)
+            # In single precision, whatever the default: so the fused kernels read it.
+            device = parameter.device
+            state["step"] = torch.zeros((), dtype=torch.float32, device=device)
             state["exp_avg"] = torch.zeros_like(parameter)
             state["exp_avg_sq"] = torch.zeros_like(parameter)
         return state
@@ -169,7 +171,13 @@ class RowwiseAdam(Optimizer):
 
 
 def _few_at_a_time(tables: list[Tensor]) -> Iterator[list[Tensor]]:
-    """Tables whose touched rows stay in the cache until they are put back."""
+    """Tables whose touched rows stay in the cache until they are put back.
+
+    All of them on a GPU, where what costs is the number of calls.
+    """
+    if any(p.device.type != "cpu" for p in tables):
+        yield tables
+        return
     few: list[Tensor] = []
     n_numbers = 0
     for p in tables:
