@@ -57,7 +57,7 @@ def fitted(recommender, params, data, device):
         est, (MultiTaskRecommender, NegativeReweightingRecommender)
     )
     extra = {"X_extra": data.X_test[:50], "y_extra": data.y_test[:50]}
-    return est.fit(data.X, data.y, **extra if takes_extra else {})
+    return est.fit(data.X[:200], data.y[:200], **extra if takes_extra else {})
 
 
 def assert_same(found, expected):
@@ -78,8 +78,10 @@ def test_what_is_learned_and_predicted_is_what_the_cpu_says(
     for est in (here, there):
         est.partial_fit([["new", "newer"], *data.X[:30]], [1, *data.y[:30]])
     assert_same(here.predict_proba(data.X_test), there.predict_proba(data.X_test))
-    for column in ("train_loss", "row_loss"):
-        assert_same(here.history_[:, column], there.history_[:, column])
+    assert_same(here.history_[:, "train_loss"], there.history_[:, "train_loss"])
+    for row, expected in zip(here.history_, there.history_):
+        assert row.keys() == expected.keys()  # none of a stage on extra feedback
+        assert_same(row.get("row_loss", 0.0), expected.get("row_loss", 0.0))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_a_warm_start_may_change_the_device(cuda, recommender, backbone, data):
     for devices in (("cuda", "cpu"), ("cpu", "cuda"), ("cpu", "cpu")):
         params = {"backbone": backbone, "warm_start": True}
         est = fitted(recommender, params, data, devices[0])
-        est.set_params(device=devices[1]).fit(data.X[:300], data.y[:300])
+        est.set_params(device=devices[1]).fit(data.X[:150], data.y[:150])
         assert next(est.net_.module_.parameters()).device.type == devices[1]
         found.append(est.predict_proba(data.X_test))
     assert_same(found[0], found[2])
