@@ -29,6 +29,7 @@ _HOMES = {
     "metrics": None,
     "model_selection": None,
     "modules": None,
+    "spectral": None,
     "training": None,
 }
 
@@ -49,6 +50,7 @@ __all__ = [
     "metrics",
     "model_selection",
     "modules",
+    "spectral",
     "training",
 ]
 

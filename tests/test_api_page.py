@@ -5,7 +5,17 @@ import re
 from pathlib import Path
 
 import sklearn_invlearn
-from sklearn_invlearn import baselines, datasets, inspection, metrics, model_selection
+from sklearn_invlearn import (
+    baselines,
+    datasets,
+    inspection,
+    losses,
+    metrics,
+    model_selection,
+    modules,
+    spectral,
+    training,
+)
 
 PAGE = (Path(__file__).parents[1] / "docs" / "api.md").read_text(encoding="utf-8")
 
@@ -24,6 +34,17 @@ def test_tables_list_exactly_the_public_names():
     first_cells = re.findall(r"^\| (`.*?) \|", PAGE, re.M)
     listed = {name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)}
     assert listed == public_names()
+
+
+def test_what_to_build_on_is_listed():
+    names = {
+        name
+        for name, value in vars(losses).items()
+        if getattr(value, "__module__", None) == losses.__name__
+    }
+    names = names.union(modules.__all__, training.__all__, spectral.__all__)
+    text = PAGE.split("## To build on", 1)[1]
+    assert names <= set(re.findall(r"`(?:\w+\.)?(\w+)`", text))
 
 
 def test_methods_and_attributes_exist():

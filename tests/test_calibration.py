@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sklearn
+import torch
 from sklearn.calibration import CalibratedClassifierCV, CalibrationDisplay
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import brier_score_loss, log_loss
@@ -109,3 +110,15 @@ def test_reliability_diagram_of_scikit_learn(data):
     value = ece_score(data.y_test, proba, n_bins=5, strategy="quantile")
     assert value == pytest.approx(error)
     plt.close("all")
+
+
+def test_log_probabilities_are_exact_where_probabilities_round_to_zero(data):
+    est = CrossEntropyRecommender(backbone="bias", max_epochs=1, random_state=0)
+    est.fit(data.X, data.y)
+    proba = est.predict_proba(data.X_test)
+    np.testing.assert_allclose(np.exp(est.predict_log_proba(data.X_test)), proba)
+    with torch.no_grad():
+        est.net_.module_.biases.intercept += 2000.0
+    logit = est.decision_function(data.X_test)
+    expected = np.column_stack([-logit, np.zeros(len(logit))])
+    np.testing.assert_allclose(est.predict_log_proba(data.X_test), expected)

@@ -52,6 +52,22 @@ def test_verbose_shows_a_bar_on_standard_error(method, data, capsys):
     assert ("n_pass=" in shown.err) == (method is InverseGradientRecommender)
 
 
+def test_no_bar_where_there_is_no_standard_error(data, monkeypatch):
+    """As in a service, or under pythonw."""
+    from sklearn_invlearn.model_selection import compare_recommenders
+    from sklearn_invlearn.serving import _prediction
+
+    monkeypatch.setattr(_prediction, "_BLOCK_ROWS", 100)
+    monkeypatch.setattr("sys.stderr", None)
+    est = CrossEntropyRecommender(max_epochs=1, verbose=1, **SIZES)
+    assert len(est.fit(data.X, data.y).predict(data.X_test)) == len(data.X_test)
+    tables = {"X_test": data.X_test, "y_test": data.y_test}
+    found = compare_recommenders(
+        {}, data.X, data.y, **tables, n_trials=1, seeds=[0], n_boot=9
+    )
+    assert len(found.to_frame())
+
+
 def test_the_bar_shows_the_validation_loss(data, capsys):
     est = CrossEntropyRecommender(max_epochs=2, verbose=1, **SIZES)
     est.fit(data.X, data.y, X_val=(data.X_test,), y_val=(data.y_test,))

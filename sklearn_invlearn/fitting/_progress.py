@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -37,6 +38,11 @@ __all__ = [
 ]
 
 
+def _bar(**what: Any) -> tqdm:
+    """Return a bar on standard error; none where there is no such thing."""
+    return tqdm(disable=sys.stderr is None, **what)
+
+
 class EpochBar(Callback):
     """A bar over the epochs with the newest losses beside it."""
 
@@ -44,7 +50,7 @@ class EpochBar(Callback):
         self.description = description
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        self.bar_ = tqdm(total=net.max_epochs, desc=self.description, unit="epoch")
+        self.bar_ = _bar(total=net.max_epochs, desc=self.description, unit="epoch")
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         row = net.history[-1]
@@ -63,7 +69,7 @@ def stage_bar(backbone: Any, verbose: bool) -> Iterator[dict[str, Any]]:
     if not verbose or not hasattr(backbone, "stages"):
         yield {}
         return
-    with tqdm(total=len(backbone.stages), desc=backbone.__name__, unit="stage") as bar:
+    with _bar(total=len(backbone.stages), desc=backbone.__name__, unit="stage") as bar:
 
         def report(stage: str) -> None:
             bar.n = backbone.stages.index(stage)
@@ -82,7 +88,7 @@ def block_bar(starts: range, n_rows: int, verbose: bool) -> Iterable[int]:
 
 
 def _with_rows(starts: range, n_rows: int) -> Iterator[int]:
-    with tqdm(total=n_rows, desc="scoring", unit="pair", unit_scale=True) as bar:
+    with _bar(total=n_rows, desc="scoring", unit="pair", unit_scale=True) as bar:
         for start in starts:
             yield start
             bar.update(min(starts.step, n_rows - start))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import threading
 from collections.abc import Mapping
 from importlib import import_module
@@ -307,7 +308,7 @@ def _run_all(
         initial=len(tasks) - len(missing),
         desc="comparison",
         unit="run",
-        disable=not progress,
+        disable=not progress or sys.stderr is None,
     ) as bar:
         done = parallel(delayed(_keyed)(key, task) for key, task in missing.items())
         for key, result in done:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, log_expit
 from sklearn.utils.validation import check_is_fitted
 
 from ..fitting._inputs import check_pairs_to_score, refuse_unknown
@@ -91,6 +91,24 @@ class PredictionMixin:
         """
         logit = self.decision_function(X)
         return np.column_stack([expit(-logit), expit(logit)])
+
+    def predict_log_proba(self, X) -> np.ndarray:
+        """Return the logarithm of the probability of both classes for every pair.
+
+        Finite where the probability itself rounds to 0.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or list of rows of shape (n, n_columns)
+            Pairs, with the columns of `fit`.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n, 2), float64
+            Columns in the order of `classes_`.
+        """
+        logit = self.decision_function(X)
+        return np.column_stack([log_expit(-logit), log_expit(logit)])
 
     def predict(self, X) -> np.ndarray:
         """Return the more probable class of every pair.
