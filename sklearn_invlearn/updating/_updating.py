@@ -195,13 +195,16 @@ default=None
             _train_touched_rows(net, data, pairs, encoder, sides, keep_shared)
             if not comes_fitted(self.backbone):
                 fill_unknown_rows(net.module_, encoder.n_users, encoder.n_items)
-        self.net_ = net
-        self._encoder = encoder
-        self._seen = incidence(pairs.observed, encoder)
-        self._held_out = held_out
-        self._n_updates += 1
-        self.class_count_ = self.class_count_ + pairs.class_count
-        self.n_iter_ = len(net.history)
+        # All at once: neither an interrupt nor another thread sees a part of it.
+        vars(self).update(
+            net_=net,
+            _encoder=encoder,
+            _seen=incidence(pairs.observed, encoder),
+            _held_out=held_out,
+            _n_updates=self._n_updates + 1,
+            class_count_=self.class_count_ + pairs.class_count,
+            n_iter_=len(net.history),
+        )
         return self
 
     def _first_call(

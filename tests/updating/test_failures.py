@@ -35,6 +35,22 @@ def test_a_call_that_fails_changes_nothing(method, error, data):
     assert_array_equal(est.decision_function(data.X), expected)
 
 
+def test_no_one_sees_half_an_update(data, monkeypatch):
+    """An interrupt between two assignments would leave it, and other threads rank."""
+    est = fitted(data, "none")
+    recommender, ranked = type(est), []
+
+    def then_rank(self, name, value):
+        object.__setattr__(self, name, value)
+        ranked.append(self.recommend(data.X[:3, 0]))
+
+    monkeypatch.setattr(recommender, "__setattr__", then_rank, raising=False)
+    est.partial_fit(NEW, NEW_Y)
+    assert not ranked
+    monkeypatch.undo()
+    assert len(est.recommend(data.X[:3, 0])[0]) == 3
+
+
 def test_a_first_call_that_fails_leaves_the_estimator_unfitted(data):
     est = make(callbacks=[RaisesIn(RuntimeError("on purpose"))])
     with pytest.raises(RuntimeError, match="on purpose"):
