@@ -165,8 +165,10 @@ class PairNet(NeuralNet):
             return super().__getstate__()
         memory, self.optimizer_.state = self.optimizer_.state, defaultdict(dict)
         try:
-            # A generator itself could not be read where its device is not.
-            return super().__getstate__() | {"shuffler_": self.shuffler_.get_state()}
+            # A generator itself could not be read where its device is not, and
+            # readers other than pickle know arrays, but no tensors.
+            shuffled = self.shuffler_.get_state().numpy()
+            return super().__getstate__() | {"shuffler_": shuffled}
         finally:
             self.optimizer_.state = memory
 
@@ -177,7 +179,7 @@ class PairNet(NeuralNet):
         if shuffled is not None:
             self.shuffler_ = torch.Generator(self.device).manual_seed(self.seed)
             if self.device == device:
-                self.shuffler_.set_state(shuffled)
+                self.shuffler_.set_state(torch.tensor(shuffled))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PairNet:
         """A deep copy, unlike a pickle, goes on exactly like the original."""
