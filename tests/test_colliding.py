@@ -256,3 +256,13 @@ def test_in_a_search_with_a_full_ranking(routing, data, extra):
         search = GridSearchCV(est, {"mixing": [0.5, 1.0]}, cv=2, scoring=scorer)
         search.fit(data.X, data.y, **extra)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_metadata_are_routed_as_for_the_recommender_inside():
+    inside, around = CrossEntropyRecommender(), CollidingRecommender()
+    for method in ("fit", "partial_fit"):
+        requests = [
+            getattr(est.get_metadata_routing(), method).requests
+            for est in (inside, around)
+        ]
+        assert requests[0] == requests[1]

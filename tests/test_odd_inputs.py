@@ -199,6 +199,23 @@ def test_text_beside_numbers_is_no_label(data):
         est.fit(data.X, y, X_val=(data.X,), y_val=(mixed,))
 
 
+def test_a_table_in_a_tuple_is_for_fit_alone(data):
+    """`pool` of the README, handed to the next method."""
+    est = CrossEntropyRecommender(**QUICK).fit(data.X, data.y)
+    for method in (est.annotate, est.predict):
+        with pytest.raises(ValueError, match=r"X is a tuple that holds a table\. Pass"):
+            method((data.X_unlab,))
+    assert est.predict(((1, 2),)).shape == (1,)  # a row is no table
+
+
+def test_a_boolean_is_no_number_of_items(data):
+    est = CrossEntropyRecommender(**QUICK).fit(data.X, data.y)
+    with pytest.raises(TypeError, match="n_items must be a number of ids, not True"):
+        est.recommend([1], n_items=True)
+    with pytest.raises(TypeError, match="n_users must be a number of ids, not True"):
+        est.similar_users([1], n_users=True)
+
+
 # ---- parameters ----------------------------------------------------------------------
 
 

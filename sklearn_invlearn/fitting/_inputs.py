@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ..ids._columns import id_columns, refuse_masked
+from ..ids._columns import id_columns, is_table, refuse_masked
 from ..ids._encoding import UNKNOWN, PairEncoder
 from ._id_kinds import check_id_kinds
 from ._labels import as_expected, both_classes, check_labels, label_column
@@ -255,7 +255,7 @@ def unwrap(table: Any) -> Any:
 
 def check_pool(X_unlab: Any, X: Any) -> list[list[np.ndarray]]:
     """Return the columns of each table: `X_unlab` is one, or a tuple of them."""
-    if isinstance(X_unlab, list) and X_unlab and _is_table(X_unlab[0]):
+    if isinstance(X_unlab, list) and X_unlab and is_table(X_unlab[0]):
         raise ValueError(
             "X_unlab is a list of tables, and a list is read as a list of rows. Pass a "
             "tuple, X_unlab=(pool,)."
@@ -277,10 +277,6 @@ def check_pool(X_unlab: Any, X: Any) -> list[list[np.ndarray]]:
         _require_same_names(table, X, "X_unlab")
         pool.append(check_pairs(table, name="X_unlab"))
     return pool
-
-
-def _is_table(entry: Any) -> bool:
-    return getattr(entry, "ndim", 1) == 2 or hasattr(entry, "columns")
 
 
 def refuse_unknown(what: str, column: np.ndarray, codes: np.ndarray) -> None:

@@ -54,6 +54,11 @@ def id_columns(X: Any, *, name: str = "X") -> list[np.ndarray]:
             f"Found array with 0 sample(s) (shape=(0,)) while a minimum of 1 is "
             f"required: {name} is empty."
         )
+    if isinstance(X, (list, tuple)) and len(X) == 1 and is_table(X[0]):
+        raise ValueError(
+            f"{name} is a {type(X).__name__} that holds a table. Pass the table alone; "
+            "a tuple is for the pool and the other tables of `fit`."
+        )
     refuse_masked(X, name)
     columns = _split(X, name)
     return [_checked(c, name, j) for j, c in enumerate(columns)]
@@ -134,6 +139,11 @@ def _split(X: Any, name: str) -> list[np.ndarray]:
     if isinstance(X, (list, tuple)) and len(X) and _is_row(X[0]):
         return _from_rows(X, name)
     return _from_array(np.asarray(X), name)
+
+
+def is_table(entry: Any) -> bool:
+    """Whether something in a list or tuple is a table, and no row of ids."""
+    return getattr(entry, "ndim", 1) == 2 or hasattr(entry, "columns")
 
 
 def refuse_masked(table: Any, name: str) -> None:

@@ -89,7 +89,7 @@ class RankingMixin:
         [['gin', None], ['rum', None]]
         """
         check_is_fitted(self, "net_")
-        check_scalar(n_items, "n_items", Integral, min_val=1)
+        _require_count(n_items, "n_items")
         users, single = _as_column(users, "users")
         check_id_kind(self._encoder.users, users, "The ids of users", "users")
         user_codes = self._encoder.users.lookup(users, name="users")
@@ -186,7 +186,7 @@ class RankingMixin:
         self, side: str, asked: Any, n_best: int, parameter: str
     ) -> tuple[np.ndarray, np.ndarray]:
         check_is_fitted(self, "net_")
-        check_scalar(n_best, parameter, Integral, min_val=1)
+        _require_count(n_best, parameter)
         index = self._encoder.users if side == "user" else self._encoder.items
         other = self._encoder.items if side == "user" else self._encoder.users
         column, single = _as_column(asked, f"{side}s")
@@ -226,6 +226,12 @@ class RankingMixin:
             )
         check_id_kind(known, column, "The ids of candidates", "candidates")
         return index, column, known.lookup(column, name="candidates")
+
+
+def _require_count(n: Any, name: str) -> None:
+    if isinstance(n, (bool, np.bool_)):  # of type int, Python says
+        raise TypeError(f"{name} must be a number of ids, not {n}.")
+    check_scalar(n, name, Integral, min_val=1)
 
 
 def _shown_pairs(exclude_seen: Any) -> list[np.ndarray] | None:
