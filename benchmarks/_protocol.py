@@ -83,12 +83,12 @@ def log(what: str, auc: float, seconds: float) -> None:
     print(f"{what:45} AUC {auc:.4f} {seconds:6.1f} s", flush=True)
 
 
-def provenance(script: str, ratings: str) -> str:
+def provenance(script: str, ratings: str | None) -> str:
     """Return command, commit, machine and versions as Markdown."""
     # Names of files only: folders say nothing to other readers.
+    data = "" if ratings is None else f" --ratings {Path(ratings).name}"
     command = (
-        f"OMP_NUM_THREADS=1 python benchmarks/{Path(script).name} "
-        f"--ratings {Path(ratings).name}{_options()}"
+        f"OMP_NUM_THREADS=1 python benchmarks/{Path(script).name}{data}{_options()}"
     )
     architecture = platform.machine().replace("_", "-")
     packages = ("numpy", "scipy", "scikit-learn", "torch", "skorch")

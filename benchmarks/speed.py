@@ -3,7 +3,8 @@
     python benchmarks/speed.py --ratings ml1m.npz --write docs/results/speed.md
 
 Peers are optional: without `implicit` or a GPU their lines say so. `--only` runs
-some sections, and `--scale` makes the large ones smaller.
+some sections, and `--scale` makes the large ones smaller. Without `--ratings` there
+are the sections on generated data alone, as `--only gpu`.
 """
 
 from __future__ import annotations
@@ -29,22 +30,27 @@ from sklearn_invlearn.training._compiled_rows import kernels
 
 def sections(args: Any) -> dict[str, Callable[[], Iterator[Row]]]:
     """Return the sections by name, each a function that measures its lines."""
+    n_large = int(10_000_000 * args.scale)
+    generated = {
+        "tables": lambda: table_sizes(args.rounds),
+        "memory": lambda: memory(n_large),
+        "linear": lambda: linear(n_large, args.rounds),
+        "imports": lambda: imports(args.rounds),
+        "gpu": lambda: gpu(10 * n_large),
+    }
+    if args.ratings is None:
+        return generated
     train = read_data(args.ratings).train
     encoder = PairEncoder()
     codes = encoder.extend([train.X[:, 0], train.X[:, 1]])
     pairs = Pairs.from_codes(codes, train.y, device=torch.device("cpu"))
     sizes = encoder.n_users, encoder.n_items
-    n_large = int(10_000_000 * args.scale)
     return {
         "epochs": lambda: epochs(pairs, sizes, args.rounds),
         "steps": lambda: steps(pairs, sizes, args.rounds),
-        "tables": lambda: table_sizes(args.rounds),
-        "memory": lambda: memory(n_large),
-        "linear": lambda: linear(n_large, args.rounds),
+        **generated,
         "predictions": lambda: predictions(train.X, train.y, args.rounds),
-        "imports": lambda: imports(args.rounds),
         "search": lambda: search(train.X, train.y),
-        "gpu": lambda: gpu(10 * n_large),
     }
 
 
@@ -131,7 +137,7 @@ def version_of(package: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ratings", required=True)
+    parser.add_argument("--ratings", default=None)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--only", nargs="+", default=None, help="names of sections")
@@ -142,7 +148,9 @@ def main() -> None:
     rows = []
     found = sections(args)
     if unknown := set(args.only or ()) - set(found):
-        parser.error(f"no section {', '.join(unknown)}; there are {', '.join(found)}")
+        needed = "" if args.ratings else " without --ratings"
+        listed = ", ".join(unknown), ", ".join(found)
+        parser.error(f"no section {listed[0]}{needed}; there are {listed[1]}")
     for name, measure in found.items():
         if args.only and name not in args.only:
             continue
