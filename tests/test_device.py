@@ -86,9 +86,18 @@ def test_gpu_learns_what_the_cpu_learns(recommender, params, backbone, data):
     assert np.isfinite(scores["cuda"]).all()
 
 
+@pytest.fixture
+def deterministic(monkeypatch):
+    """Sums in a fixed order, see torch's notes on reproducibility."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
 @pytest.mark.gpu
 @needs_gpu
-def test_a_pool_on_the_gpu_is_reproducible(data):
+def test_a_pool_on_the_gpu_is_reproducible(data, deterministic):
     scores = []
     for _ in range(2):
         est = InverseGradientRecommender(
