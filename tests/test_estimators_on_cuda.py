@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from simulated_cuda import simulated_cuda
+from skorch.callbacks import Callback
 from skorch.exceptions import DeviceWarning
 
 from sklearn_invlearn import (
@@ -131,13 +132,28 @@ def test_labels_are_audited_along_the_path(cuda, data):
     assert_same(*found)
 
 
+class DevicesOfTheBest(Callback):
+    """After every epoch, devices on which early stopping keeps the best weights."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.found_ = set()
+
+    def on_epoch_end(self, net, **kwargs):
+        kept = dict(net.callbacks_)["early_stopping"].kept_
+        self.found_ |= {tensor.device.type for tensor in kept.values()}
+
+
 def test_the_best_weights_are_kept_on_the_device(cuda, data):
     params = {"backbone": "gmf", "max_epochs": 12, "gamma": 0.5, "n_iter_no_change": 2}
     held_out = data.X_test, data.y_test
     found = []
     for device in ("cuda", "cpu"):
-        est = CrossEntropyRecommender(**params, random_state=0, device=device)
+        look = DevicesOfTheBest()
+        est = CrossEntropyRecommender(
+            **params, random_state=0, device=device, callbacks=[look]
+        )
         est.fit(data.X, data.y, X_val=held_out[:1], y_val=held_out[1:])
+        assert look.found_ == {device}
         assert est.n_iter_ < 12  # so that the weights of an earlier epoch came back
         found.append(est.predict_proba(data.X_test))
     assert_same(*found)
