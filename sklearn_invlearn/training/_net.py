@@ -179,7 +179,7 @@ class PairNet(NeuralNet):
         if shuffled is not None:
             self.shuffler_ = torch.Generator(self.device).manual_seed(self.seed)
             if self.device == device:
-                self.shuffler_.set_state(torch.tensor(shuffled))
+                self.shuffler_.set_state(torch.tensor(shuffled, device="cpu"))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PairNet:
         """A deep copy, unlike a pickle, goes on exactly like the original."""
