@@ -16,6 +16,7 @@ import numpy as np
 from ._bilinear import PRECISIONS, STRUCTURES, Bilinear, expanded
 from ._convex import fit_convex, learn_convex
 from ._embeddings import Embeddings
+from ._factors import USUAL
 from ._training import Labels, fit_bilinear
 
 Precisions = dict[str, float]
@@ -41,16 +42,26 @@ _LARGE = 300_000  # rows from which more steps pay
 
 
 def fit_full(
-    embeddings: Embeddings, labels: Labels, precisions: Precisions | None, seed: int
+    embeddings: Embeddings,
+    labels: Labels,
+    precisions: Precisions | None,
+    seed: int,
+    *,
+    factors: float = USUAL,
 ) -> tuple[Bilinear, Precisions]:
-    """Fit the full structure, exactly where it is convex; None learns precisions."""
+    """Fit the full structure, exactly where it is convex; None learns precisions.
+
+    But not that of `factors`, which p and q then have.
+    """
     P, Q = embeddings.labelled_user, embeddings.labelled_item
     # Precisions that were learned say which blocks there were to learn.
     tiny = len(labels) < FEWEST_ROWS if precisions is None else "p" not in precisions
     part, compact, users, items = _part(P, Q, "crossed" if tiny else "full", labels)
     if not tiny:
         n_steps = _n_steps(len(labels), in_fold=precisions is not None)
-        precisions = fit_bilinear(part, compact, precisions, n_steps=n_steps, seed=seed)
+        precisions = fit_bilinear(
+            part, compact, precisions, factors=factors, n_steps=n_steps, seed=seed
+        )
     elif precisions is None:
         precisions = learn_convex(part, compact, seed)
     else:

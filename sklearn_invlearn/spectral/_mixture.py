@@ -10,6 +10,7 @@ import numpy as np
 from ._bilinear import Bilinear, rescale
 from ._candidates import CANDIDATES, Precisions, fit_full, fit_path, precisions_of
 from ._embeddings import Embeddings, embeddings_for, exposure_matrix
+from ._factors import USUAL
 from ._training import Labels
 from ._weighing import Weighing, weigh
 
@@ -69,6 +70,10 @@ def fit_spectral(
     report("held-out labels")
     weighing = weigh(exposures, embeddings, labels, learned, seed)
     report("final models")
+    if weighing.factors != USUAL:
+        full, learned = fit_full(
+            embeddings, labels, None, seed, factors=weighing.factors
+        )
     return _mixture(weighing, full, learned, embeddings, labels)
 
 

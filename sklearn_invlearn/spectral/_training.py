@@ -11,28 +11,36 @@ import torch
 from ..losses import MeanCrossEntropy
 from ._bilinear import PRECISIONS, Bilinear
 from ._evidence import update_precisions
+from ._residual_factors import start_factors
 
 _LEARNING_RATE = 0.03
 _N_WARM_UP = 30
 # Shares of the run at which the precisions are updated; each update costs about as
 # much as passing over the rows a dozen times. Seven do no better than four.
 _UPDATES = (0.2, 0.35, 0.5, 0.65)
+_START_OF_FACTORS = 0.2
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Labelled pairs as arrays of shape (n,); weights have mean 1."""
+    """Labelled pairs as arrays of shape (n,); weights have mean 1.
+
+    `offset` is a part of the logit that is known; None for zeros.
+    """
 
     user: np.ndarray
     item: np.ndarray
     y: np.ndarray
     weight: np.ndarray
+    offset: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
     def __getitem__(self, rows: np.ndarray) -> Labels:
-        return Labels(self.user[rows], self.item[rows], self.y[rows], self.weight[rows])
+        known = None if self.offset is None else self.offset[rows]
+        pairs = self.user[rows], self.item[rows]
+        return Labels(*pairs, self.y[rows], self.weight[rows], known)
 
     @property
     def base_rate(self) -> float:
@@ -46,6 +54,7 @@ def fit_bilinear(
     labels: Labels,
     precisions: dict[str, float] | None,
     *,
+    factors: float = PRECISIONS["p"],
     n_steps: int,
     seed: int,
 ) -> dict[str, float]:
@@ -55,12 +64,16 @@ def fit_bilinear(
     ----------
     precisions : dict or None
         Precision of each block; None learns them, from PRECISIONS.
+    factors : float
+        Precision of p and q where those of the others are learned.
     n_steps : int
         Steps of Adam, with warm-up and a cosine schedule.
     """
     updates: set[int] = set()
+    start_of_factors = int(n_steps * _START_OF_FACTORS)
     if precisions is None:
-        precisions = {k: PRECISIONS[k] for k in model.blocks}
+        usual = PRECISIONS | dict.fromkeys("pq", factors)
+        precisions = {k: usual[k] for k in model.blocks}
         updates = {int(n_steps * share) for share in _UPDATES}
     rng = np.random.default_rng(seed)
     # What Adam calls weight decay is the gradient of the penalty; as a term of the loss
@@ -86,10 +99,12 @@ def fit_bilinear(
             update_precisions(
                 model, labels.user, labels.item, labels.weight, precisions, rng
             )
+        if step == start_of_factors and "p" in model.blocks:
+            start_factors(model, labels, precisions["p"], rng)
         for group in groups:
             group["weight_decay"] = precisions[group["block"]] / len(labels)
-        user, item, y, weight = next(batches)
-        loss = criterion(model(user, item), y, weight)
+        user, item, y, weight, offset = next(batches)
+        loss = criterion(model(user, item) + offset, y, weight)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -105,13 +120,15 @@ def penalty(model: Bilinear, precisions: dict[str, float]) -> torch.Tensor:
 
 def _batches(labels: Labels, seed: int):
     """Endless batches of a sixtieth of the rows, at least 1,024."""
+    n = len(labels)
+    offset = np.zeros(n) if labels.offset is None else labels.offset
     columns = [
         torch.from_numpy(labels.user),
         torch.from_numpy(labels.item),
         torch.from_numpy(labels.y.astype(np.float32)),
         torch.from_numpy(labels.weight.astype(np.float32)),
+        torch.from_numpy(offset.astype(np.float32)),
     ]
-    n = len(labels)
     size = min(n, max(1024, n // 60))
     generator = torch.Generator().manual_seed(seed)
     while True:

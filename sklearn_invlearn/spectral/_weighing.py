@@ -21,6 +21,7 @@ from ._candidates import (
 )
 from ._convex import ROUGHLY
 from ._embeddings import Embeddings, embeddings_for, exposure_matrix, without
+from ._factors import USUAL, precision_of_factors
 from ._stacking import cross_entropies, stacking_weights, trust
 from ._training import Labels
 
@@ -47,11 +48,14 @@ class Weighing:
         For each of CANDIDATES; the full one may have a weight for each of its terms.
     strengths : dict of str to float
         Of each convex structure that was tried.
+    factors : float
+        Precision of p and q in the full one.
     """
 
     intercept: float
     weights: dict[str, np.ndarray]
     strengths: dict[str, float]
+    factors: float
 
 
 @dataclass
@@ -89,6 +93,10 @@ def weigh(
         if own_pair_counts:
             embeddings = _embeddings_without(exposures, held_out, known, seed)
         full, _ = fit_full(embeddings, known, learned, seed)
+        if not seen.rows and "p" in learned:
+            full, learned = _with_factors(
+                full, learned, embeddings, known, held_out, seed
+            )
         seen.rows.append(test)
         seen.full.append(_held_out_terms(full, held_out))
         logits: dict[str, np.ndarray] = {}
@@ -100,7 +108,28 @@ def weigh(
                 path = fit_path(embeddings, structure, known, strengths)
                 logits[structure] = _held_out_logits(path, held_out)
             seen.paths.setdefault(structure, []).append(logits[structure])
-    return _weighed(seen, tried, labels, _apart(labels, exposures))
+    apart, factors = _apart(labels, exposures), learned.get("p", USUAL)
+    return _weighed(seen, tried, labels, apart, factors)
+
+
+def _with_factors(
+    full: Bilinear,
+    learned: Precisions,
+    embeddings: Embeddings,
+    known: Labels,
+    held_out: Labels,
+    seed: int,
+) -> tuple[Bilinear, Precisions]:
+    """Full model of `known` with another precision of p and q, if that is better."""
+    precision = precision_of_factors(full, learned, known, held_out, seed)
+    if precision == learned["p"]:
+        return full, learned
+    changed = learned | dict.fromkeys("pq", precision)
+    other, _ = fit_full(embeddings, known, changed, seed)
+    losses = [
+        _loss(_held_out_terms(m, held_out).sum(axis=1), held_out) for m in (full, other)
+    ]
+    return (other, changed) if losses[1] < losses[0] else (full, learned)
 
 
 def _apart(labels: Labels, exposures: sparse.csr_array) -> bool:
@@ -184,6 +213,7 @@ def _weighed(
     tried: dict[str, tuple[float, ...]],
     labels: Labels,
     apart: bool,
+    factors: float,
 ) -> Weighing:
     """Best strength of every structure, and the weights beside each other.
 
@@ -218,4 +248,4 @@ def _weighed(
     parts = np.split(share * weights, np.cumsum(n_terms)[:-1])
     found = dict.fromkeys(CANDIDATES, np.zeros(1)) | dict(zip(columns, parts))
     found["biases"] = found["biases"] + (1 - share)
-    return Weighing(share * intercept, found, strengths)
+    return Weighing(share * intercept, found, strengths, factors)

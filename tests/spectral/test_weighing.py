@@ -160,7 +160,9 @@ def held_out_by_hand(n, noise, seed=0):
 
 
 def weighed(seen, labels):
-    return weighing_module._weighed(seen, {"biases": (1.0,)}, labels, apart=True)
+    return weighing_module._weighed(
+        seen, {"biases": (1.0,)}, labels, apart=True, factors=7.5
+    )
 
 
 def test_few_labels_go_a_share_of_the_way_from_biases_to_the_sum(monkeypatch):
@@ -200,7 +202,9 @@ def test_terms_are_freer_where_labels_are_wrong():
     near = weighed(seen, labels).weights["full"]
     seen.paths["crossed"] = [1e-3 * terms[:, [1]]]
     tried = {"biases": (1.0,), "crossed": (10.0,)}
-    free = weighing_module._weighed(seen, tried, labels, apart=True).weights["full"]
+    free = weighing_module._weighed(
+        seen, tried, labels, apart=True, factors=7.5
+    ).weights["full"]
     assert free[0] - free[1] > near[0] - near[1] + 0.02
 
 
