@@ -151,6 +151,26 @@ def generated(seed: int) -> Iterator[Setting]:
             )
 
 
+def dense(seed: int) -> Iterator[Setting]:
+    """Half of all pairs exposed, at random: all structure is in the labels."""
+    for fraction in (0.2, 0.6):
+        data = make_sparse_feedback(
+            n_users=600,
+            n_items=500,
+            n_exposures=150_000,
+            label_fraction=fraction,
+            exposure_affinity=0.0,
+            preference_strength=1.5,
+            random_state=seed,
+        )
+        yield Setting(
+            f"generated, dense, structure in labels, {fraction:.0%}",
+            Part(data.X, data.y),
+            data.X_unlab,
+            Part(data.X_test, data.y_test),
+        )
+
+
 def methods(n_labels: int, seed: int) -> dict[str, tuple[bool, Any]]:
     """Return, for every name, whether it takes the pool, and the estimator."""
     logistic, exposures = make_logistic(1.0), LogisticOnExposures()
@@ -267,6 +287,7 @@ for fewer than {MANY:,} labels, and 1 otherwise.
 def all_settings(folder: Path, seed: int) -> Iterator[Setting]:
     """Every setting whose data are there."""
     yield from generated(seed)
+    yield from dense(seed)
     sources: dict[str, Callable[[Path, int], Iterator[Setting]]] = {
         "ml100k.npz": ml100k,
         "adressa.npz": adressa,

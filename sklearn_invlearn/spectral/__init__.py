@@ -10,9 +10,10 @@ well they predict labels they have not seen.
 from ._bilinear import STRUCTURES, Bilinear
 from ._embeddings import Embeddings, exposure_matrix, spectral_embeddings
 from ._evidence import update_precisions
+from ._labels import Labels
 from ._mixture import STAGES, SpectralFit, fit_spectral
 from ._stacking import stacking_weights
-from ._training import Labels, penalty
+from ._training import penalty
 
 __all__ = [
     "STAGES",

@@ -17,7 +17,8 @@ from ._bilinear import PRECISIONS, STRUCTURES, Bilinear, expanded
 from ._convex import fit_convex, learn_convex
 from ._embeddings import Embeddings
 from ._factors import USUAL
-from ._training import Labels, fit_bilinear
+from ._labels import Labels
+from ._training import fit_bilinear
 
 Precisions = dict[str, float]
 

@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from ._bilinear import PRECISIONS, Bilinear
 from ._evidence import Blocks, Design, update_precisions
-from ._training import Labels
+from ._labels import Labels
 
 _MAX_ITERATIONS = 100
 _TOLERANCE = 1e-6  # relative decrease of the loss; 1e-8 changes no AUC by .0001

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 from ._bilinear import PRECISIONS, Bilinear
+from ._labels import Labels
 from ._stacking import cross_entropies
-from ._training import Labels, fit_bilinear
+from ._training import fit_bilinear
 
 USUAL = PRECISIONS["p"]
 _WEAKER, _STRONGER = (5.5, 4.0, 3.0), (10.0, 14.0, 20.0)

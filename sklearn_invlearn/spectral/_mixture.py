@@ -11,7 +11,7 @@ from ._bilinear import Bilinear, rescale
 from ._candidates import CANDIDATES, Precisions, fit_full, fit_path, precisions_of
 from ._embeddings import Embeddings, embeddings_for, exposure_matrix
 from ._factors import USUAL
-from ._training import Labels
+from ._labels import Labels
 from ._weighing import Weighing, weigh
 
 _MIN_ROWS = 10

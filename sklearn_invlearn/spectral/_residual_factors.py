@@ -6,18 +6,14 @@ spread over many users and items. The singular vectors of the residuals show it 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from scipy import sparse
 from scipy.special import expit
 
 from ._bilinear import Bilinear
+from ._labels import Labels
 from ._svd import truncated_svd
-
-if TYPE_CHECKING:
-    from ._training import Labels
 
 _SMALLEST_STEP = 0.1  # share of the singular value, where the prior allows no step
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ import torch
 from ..losses import MeanCrossEntropy
 from ._bilinear import PRECISIONS, Bilinear
 from ._evidence import update_precisions
+from ._labels import Labels
 from ._residual_factors import start_factors
 
 _LEARNING_RATE = 0.03
@@ -19,34 +19,6 @@ _N_WARM_UP = 30
 # much as passing over the rows a dozen times. Seven do no better than four.
 _UPDATES = (0.2, 0.35, 0.5, 0.65)
 _START_OF_FACTORS = 0.2
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Labelled pairs as arrays of shape (n,); weights have mean 1.
-
-    `offset` is a part of the logit that is known; None for zeros.
-    """
-
-    user: np.ndarray
-    item: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray
-    offset: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def __getitem__(self, rows: np.ndarray) -> Labels:
-        known = None if self.offset is None else self.offset[rows]
-        pairs = self.user[rows], self.item[rows]
-        return Labels(*pairs, self.y[rows], self.weight[rows], known)
-
-    @property
-    def base_rate(self) -> float:
-        """Weighted share of positives, kept off 0 and 1 by half a row each."""
-        bound = 1.0 / (len(self) + 2)
-        return float(np.clip(np.average(self.y, weights=self.weight), bound, 1 - bound))
 
 
 def fit_bilinear(

@@ -22,8 +22,8 @@ from ._candidates import (
 from ._convex import ROUGHLY
 from ._embeddings import Embeddings, embeddings_for, exposure_matrix, without
 from ._factors import USUAL, precision_of_factors
+from ._labels import Labels
 from ._stacking import cross_entropies, stacking_weights, trust
-from ._training import Labels
 
 _ONE_FOLD = 50_000  # rows from which a single held-out tenth is enough
 _ENOUGH_TO_TELL = 100_000  # rows that show whether strong regularisation is better

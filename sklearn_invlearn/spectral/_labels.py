@@ -1,0 +1,35 @@
+"""What models are fitted to: labelled pairs in codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labelled pairs as arrays of shape (n,); weights have mean 1.
+
+    `offset` is a part of the logit that is known; None for zeros.
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+    offset: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, rows: np.ndarray) -> Labels:
+        known = None if self.offset is None else self.offset[rows]
+        pairs = self.user[rows], self.item[rows]
+        return Labels(*pairs, self.y[rows], self.weight[rows], known)
+
+    @property
+    def base_rate(self) -> float:
+        """Weighted share of positives, kept off 0 and 1 by half a row each."""
+        bound = 1.0 / (len(self) + 2)
+        return float(np.clip(np.average(self.y, weights=self.weight), bound, 1 - bound))
