@@ -33,6 +33,7 @@ from _protocol import (
 )
 from _rivals import LogisticOnExposures
 from _set_by_hand import SpectralSetByHand
+from _trials import READING, write_page
 from tabulate import tabulate
 
 from sklearn_invlearn import (
@@ -164,7 +165,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     kept, note = {}, ""
     if args.only:
-        before = args.output.read_text(encoding="utf-8")
+        before = args.output.read_text(encoding="utf-8").partition(READING)[0]
         kept = {k: v for k, v in read_page(before).items() if k[1] not in args.only}
         commit = before.rsplit("at commit ", maxsplit=1)[-1].split(".")[0]
         again = ", ".join(f"“{name}”" for name in args.only)
@@ -172,7 +173,6 @@ def main(argv: list[str] | None = None) -> None:
     data, origin = read_data(args.ratings), provenance(__file__, args.ratings)
     origin += note
     results: dict[tuple[str, float], list[dict]] = {}
-    args.output.parent.mkdir(parents=True, exist_ok=True)
     for seed in SEEDS:
         for fraction in FRACTIONS:
             for name in args.only or rows():
@@ -182,7 +182,7 @@ def main(argv: list[str] | None = None) -> None:
                 result = evaluate(estimator, data.report) | {"seconds": seconds}
                 results.setdefault((name, fraction), []).append(result)
                 log(f"{fraction:.0%}, seed {seed}, {name}", result["AUC"], seconds)
-        args.output.write_text(page(results, data, origin, kept), encoding="utf-8")
+        write_page(args.output, page(results, data, origin, kept))
     print(f"Written: {args.output}")
 
 
