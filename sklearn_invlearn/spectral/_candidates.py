@@ -16,7 +16,6 @@ import numpy as np
 from ._bilinear import PRECISIONS, STRUCTURES, Bilinear, expanded
 from ._convex import fit_convex, learn_convex
 from ._embeddings import Embeddings
-from ._factors import USUAL
 from ._labels import Labels
 from ._training import fit_bilinear
 
@@ -48,11 +47,11 @@ def fit_full(
     precisions: Precisions | None,
     seed: int,
     *,
-    factors: float = USUAL,
+    factors: float | None = None,
 ) -> tuple[Bilinear, Precisions]:
     """Fit the full structure, exactly where it is convex; None learns precisions.
 
-    But not that of `factors`, which p and q then have.
+    But not that of p and q if `factors` gives it.
     """
     P, Q = embeddings.labelled_user, embeddings.labelled_item
     # Precisions that were learned say which blocks there were to learn.

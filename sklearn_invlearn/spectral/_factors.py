@@ -13,13 +13,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from ._bilinear import PRECISIONS, Bilinear
+from ._bilinear import Bilinear
 from ._labels import Labels
 from ._stacking import cross_entropies
 from ._training import fit_bilinear
 
-USUAL = PRECISIONS["p"]
-_WEAKER, _STRONGER = (5.5, 4.0, 3.0), (10.0, 14.0, 20.0)
+_WEAKER, _STRONGER = (0.75, 0.55, 0.4), (1.35, 1.85, 2.5)  # times what they have
 _ROWS_PER_ID = 10  # labels per user and item from which factors learn enough to ask
 # Share of the held-out loss. The final fit takes more steps, in which a weaker prior
 # lets p and q learn more by heart: a gain of .001 here was a loss there.
@@ -42,9 +41,9 @@ def precision_of_factors(
     Parameters
     ----------
     full : Bilinear
-        Fitted to `known` with the usual precision of p and q.
+        Fitted to `known`.
     learned : dict of str to float
-        Its precisions.
+        Its precisions; the search starts from those of p and q.
     known, held_out : Labels
         Rows to fit to and to judge by.
     seed : int
@@ -53,7 +52,7 @@ def precision_of_factors(
     users, user = np.unique(np.r_[known.user, held_out.user], return_inverse=True)
     items, item = np.unique(np.r_[known.item, held_out.item], return_inverse=True)
     if len(known) < _ROWS_PER_ID * (len(users) + len(items)):
-        return USUAL
+        return learned["p"]
     cut = [len(known)]
     known, held_out = (
         replace(rows, user=u, item=i, offset=_without_factors(full, rows))
@@ -70,20 +69,31 @@ def precision_of_factors(
         z = held_out.offset + _terms(beside, held_out).sum(axis=1)
         return float(cross_entropies(z[:, None], held_out.y, held_out.weight)[0])
 
-    return _while_it_pays(loss)
+    return _while_it_pays(loss, learned["p"])
 
 
-def _while_it_pays(loss: Callable[[float], float]) -> float:
-    """Go from the usual precision to weaker ones, or else to stronger ones."""
-    best, lowest = USUAL, loss(USUAL)
-    for way in (_WEAKER, _STRONGER):
-        for precision in way:
-            now = loss(precision)
-            if now >= (1 - _LEAST_GAIN) * lowest:
-                break
-            best, lowest = precision, now
-        if best != USUAL:
+def _while_it_pays(loss: Callable[[float], float], start: float) -> float:
+    """Go from a precision to weaker ones, or else to stronger ones.
+
+    Where it leaves p and q at zero, so does a slightly weaker one, and the loss is the
+    same: only a rise ends that way.
+    """
+    best, lowest = start, loss(start)
+    for times in _WEAKER:
+        precision = times * start
+        now = loss(precision)
+        if now > lowest:
             break
+        if now < (1 - _LEAST_GAIN) * lowest:
+            best, lowest = precision, now
+    if best != start:
+        return best
+    for times in _STRONGER:
+        precision = times * start
+        now = loss(precision)
+        if now >= (1 - _LEAST_GAIN) * lowest:
+            break
+        best, lowest = precision, now
     return best
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from ._bilinear import Bilinear, rescale
 from ._candidates import CANDIDATES, Precisions, fit_full, fit_path, precisions_of
 from ._embeddings import Embeddings, embeddings_for, exposure_matrix
-from ._factors import USUAL
 from ._labels import Labels
 from ._weighing import Weighing, weigh
 
@@ -70,7 +69,7 @@ def fit_spectral(
     report("held-out labels")
     weighing = weigh(exposures, embeddings, labels, learned, seed)
     report("final models")
-    if weighing.factors != USUAL:
+    if weighing.factors != learned.get("p"):
         full, learned = fit_full(
             embeddings, labels, None, seed, factors=weighing.factors
         )

@@ -26,7 +26,7 @@ def fit_bilinear(
     labels: Labels,
     precisions: dict[str, float] | None,
     *,
-    factors: float = PRECISIONS["p"],
+    factors: float | None = None,
     n_steps: int,
     seed: int,
 ) -> dict[str, float]:
@@ -36,15 +36,16 @@ def fit_bilinear(
     ----------
     precisions : dict or None
         Precision of each block; None learns them, from PRECISIONS.
-    factors : float
-        Precision of p and q where those of the others are learned.
+    factors : float, optional
+        Precision of p and q where those of the others are learned; None for the usual
+        one, or a weaker one if the residuals have structure.
     n_steps : int
         Steps of Adam, with warm-up and a cosine schedule.
     """
     updates: set[int] = set()
     start_of_factors = int(n_steps * _START_OF_FACTORS)
     if precisions is None:
-        usual = PRECISIONS | dict.fromkeys("pq", factors)
+        usual = PRECISIONS | ({} if factors is None else dict.fromkeys("pq", factors))
         precisions = {k: usual[k] for k in model.blocks}
         updates = {int(n_steps * share) for share in _UPDATES}
     rng = np.random.default_rng(seed)
@@ -72,7 +73,9 @@ def fit_bilinear(
                 model, labels.user, labels.item, labels.weight, precisions, rng
             )
         if step == start_of_factors and "p" in model.blocks:
-            start_factors(model, labels, precisions["p"], rng)
+            weaker = start_factors(model, labels, precisions["p"], rng)
+            if factors is None and updates:
+                precisions |= dict.fromkeys("pq", weaker)
         for group in groups:
             group["weight_decay"] = precisions[group["block"]] / len(labels)
         user, item, y, weight, offset = next(batches)

@@ -21,7 +21,7 @@ from ._candidates import (
 )
 from ._convex import ROUGHLY
 from ._embeddings import Embeddings, embeddings_for, exposure_matrix, without
-from ._factors import USUAL, precision_of_factors
+from ._factors import precision_of_factors
 from ._labels import Labels
 from ._stacking import cross_entropies, stacking_weights, trust
 
@@ -48,14 +48,14 @@ class Weighing:
         For each of CANDIDATES; the full one may have a weight for each of its terms.
     strengths : dict of str to float
         Of each convex structure that was tried.
-    factors : float
-        Precision of p and q in the full one.
+    factors : float or None
+        Precision of p and q in the full one, if it has them.
     """
 
     intercept: float
     weights: dict[str, np.ndarray]
     strengths: dict[str, float]
-    factors: float
+    factors: float | None
 
 
 @dataclass
@@ -108,7 +108,7 @@ def weigh(
                 path = fit_path(embeddings, structure, known, strengths)
                 logits[structure] = _held_out_logits(path, held_out)
             seen.paths.setdefault(structure, []).append(logits[structure])
-    apart, factors = _apart(labels, exposures), learned.get("p", USUAL)
+    apart, factors = _apart(labels, exposures), learned.get("p")
     return _weighed(seen, tried, labels, apart, factors)
 
 
@@ -213,7 +213,7 @@ def _weighed(
     tried: dict[str, tuple[float, ...]],
     labels: Labels,
     apart: bool,
-    factors: float,
+    factors: float | None,
 ) -> Weighing:
     """Best strength of every structure, and the weights beside each other.
 

@@ -10,11 +10,13 @@ from sklearn.metrics import roc_auc_score
 
 from sklearn_invlearn.spectral import Bilinear, Labels, fit_spectral
 from sklearn_invlearn.spectral import _factors as factors_module
-from sklearn_invlearn.spectral._factors import USUAL, precision_of_factors
+from sklearn_invlearn.spectral._bilinear import PRECISIONS
+from sklearn_invlearn.spectral._factors import precision_of_factors
 from sklearn_invlearn.spectral._residual_factors import start_factors
 from sklearn_invlearn.spectral._training import fit_bilinear
 
 N_USERS, N_ITEMS, RANK = 120, 90, 3
+USUAL = PRECISIONS["p"]
 
 
 def truth(strength, seed=0):
@@ -97,11 +99,29 @@ def test_the_prior_shortens_the_step_but_leaves_one(precision):
     assert 0 < norms[0] < norms[1]
 
 
+def test_a_prior_stronger_than_the_structure_gives_way():
+    known, _ = labels_of(truth(1.0), share=0.3)
+    rng = np.random.default_rng(0)
+    drawn = np.zeros((N_USERS, N_ITEMS))
+    drawn[known.user, known.item] = rng.choice([-0.5, 0.5], len(known))
+    noise = np.linalg.norm(drawn, 2)
+    kept = start_factors(factors_alone(), known, 0.1, np.random.default_rng(0))
+    assert kept == 0.1
+    lowered = start_factors(factors_alone(), known, USUAL, np.random.default_rng(0))
+    assert lowered == pytest.approx(0.6 * noise, rel=0.1)
+    model = factors_alone()
+    learned = fit_bilinear(model, known, None, n_steps=20, seed=0)
+    assert learned["p"] == learned["q"] == pytest.approx(lowered, rel=0.1)
+    given = fit_bilinear(factors_alone(), known, None, factors=6.0, n_steps=20, seed=0)
+    assert given["p"] == 6.0
+
+
 def test_residuals_without_structure_leave_the_factors_where_they_are():
     known, _ = labels_of(np.zeros((N_USERS, N_ITEMS)))
     model = factors_alone()
     before = model.block("p").detach().clone()
-    start_factors(model, known, USUAL, np.random.default_rng(0))
+    precision = start_factors(model, known, USUAL, np.random.default_rng(0))
+    assert precision == USUAL
     moved = (model.block("p") != before).any(dim=0).sum()
     assert moved <= 1  # the largest of two draws of the same noise
 
@@ -142,11 +162,13 @@ def test_few_labels_a_user_are_not_asked(monkeypatch):
 @pytest.mark.parametrize(
     ("losses", "expected"),
     [
-        ({}, USUAL),
-        ({5.5: 0.99}, 5.5),
-        ({5.5: 0.999}, USUAL),  # a gain too small to be one
-        ({5.5: 0.99, 4.0: 0.98, 3.0: 0.979}, 4.0),
-        ({10.0: 0.9, 14.0: 0.8, 20.0: 0.7}, 20.0),
+        ({}, 1.0),
+        ({0.75: 0.99}, 0.75),
+        ({0.55: 0.99}, 0.55),  # past a plateau
+        ({0.75: 1.01, 0.55: 0.99}, 1.0),
+        ({0.75: 0.999}, 1.0),  # a gain too small to be one
+        ({0.75: 0.99, 0.55: 0.98, 0.4: 0.979}, 0.55),
+        ({1.35: 0.9, 1.85: 0.8, 2.5: 0.7}, 2.5),
     ],
 )
 def test_the_search_goes_on_while_it_pays(losses, expected):
@@ -154,9 +176,9 @@ def test_the_search_goes_on_while_it_pays(losses, expected):
 
     def loss(precision):
         asked.append(precision)
-        return losses.get(precision, 1.0)
+        return losses.get(precision / 8, 1.0)
 
-    assert factors_module._while_it_pays(loss) == expected
+    assert factors_module._while_it_pays(loss, 8.0) == expected * 8
     assert len(asked) == len(set(asked))
 
 
