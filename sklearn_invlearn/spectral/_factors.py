@@ -11,10 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from ._bilinear import Bilinear
-from ._labels import Labels
+from ._labels import Labels, terms_of
 from ._stacking import cross_entropies
 from ._training import fit_bilinear
 
@@ -66,7 +65,7 @@ def precision_of_factors(
         beside = Bilinear(P, Q, "full", base_rate=0.5)
         precisions = learned | dict.fromkeys("pq", precision)
         fit_bilinear(beside, known, precisions, n_steps=_N_STEPS, seed=seed)
-        z = held_out.offset + _terms(beside, held_out).sum(axis=1)
+        z = held_out.offset + terms_of(beside, held_out).sum(axis=1)
         return float(cross_entropies(z[:, None], held_out.y, held_out.weight)[0])
 
     return _while_it_pays(loss, learned["p"])
@@ -99,10 +98,4 @@ def _while_it_pays(loss: Callable[[float], float], start: float) -> float:
 
 def _without_factors(full: Bilinear, rows: Labels) -> np.ndarray:
     """Logit (n,) of all terms but the last, which is that of p and q."""
-    return _terms(full, rows)[:, :-1].sum(axis=1)
-
-
-def _terms(model: Bilinear, rows: Labels) -> np.ndarray:
-    pairs = torch.from_numpy(rows.user), torch.from_numpy(rows.item)
-    with torch.no_grad():
-        return model.terms(*pairs).numpy().astype(np.float64)
+    return terms_of(full, rows)[:, :-1].sum(axis=1)

@@ -1,10 +1,13 @@
-"""What models are fitted to: labelled pairs in codes."""
+"""What models are fitted to and judged by: labelled pairs in codes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+
+from ._bilinear import Bilinear
 
 
 @dataclass(frozen=True)
@@ -33,3 +36,10 @@ class Labels:
         """Weighted share of positives, kept off 0 and 1 by half a row each."""
         bound = 1.0 / (len(self) + 2)
         return float(np.clip(np.average(self.y, weights=self.weight), bound, 1 - bound))
+
+
+def terms_of(model: Bilinear, rows: Labels) -> np.ndarray:
+    """Summands of the logit, shape (n, n_terms), float64."""
+    pairs = torch.from_numpy(rows.user), torch.from_numpy(rows.item)
+    with torch.no_grad():
+        return model.terms(*pairs).numpy().astype(np.float64)

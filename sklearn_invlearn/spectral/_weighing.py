@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from scipy import sparse
 from sklearn.model_selection import KFold
 
@@ -22,7 +21,7 @@ from ._candidates import (
 from ._convex import ROUGHLY
 from ._embeddings import Embeddings, embeddings_for, exposure_matrix, without
 from ._factors import precision_of_factors
-from ._labels import Labels
+from ._labels import Labels, terms_of
 from ._stacking import cross_entropies, stacking_weights, trust
 
 _ONE_FOLD = 50_000  # rows from which a single held-out tenth is enough
@@ -98,7 +97,7 @@ def weigh(
                 full, learned, embeddings, known, held_out, seed
             )
         seen.rows.append(test)
-        seen.full.append(_held_out_terms(full, held_out))
+        seen.full.append(terms_of(full, held_out))
         logits: dict[str, np.ndarray] = {}
         if not tried:
             z = seen.full[0].sum(axis=1)
@@ -126,9 +125,7 @@ def _with_factors(
         return full, learned
     changed = learned | dict.fromkeys("pq", precision)
     other, _ = fit_full(embeddings, known, changed, seed)
-    losses = [
-        _loss(_held_out_terms(m, held_out).sum(axis=1), held_out) for m in (full, other)
-    ]
+    losses = [_loss(terms_of(m, held_out).sum(axis=1), held_out) for m in (full, other)]
     return (other, changed) if losses[1] < losses[0] else (full, learned)
 
 
@@ -179,7 +176,7 @@ def _worth_trying(
                 continue
         columns: list[np.ndarray] = []
         for model in fit_path(embeddings, structure, rows, strengths, **how):
-            z = _held_out_terms(model, held_out).sum(axis=1)
+            z = terms_of(model, held_out).sum(axis=1)
             loss = _loss(z, held_out)
             if loss >= best:
                 break
@@ -196,16 +193,9 @@ def _loss(logit: np.ndarray, rows: Labels) -> float:
     return float(cross_entropies(logit[:, None], rows.y, rows.weight)[0])
 
 
-def _held_out_terms(model: Bilinear, rows: Labels) -> np.ndarray:
-    """Summands of the logit, shape (n, n_terms)."""
-    pairs = torch.from_numpy(rows.user), torch.from_numpy(rows.item)
-    with torch.no_grad():
-        return model.terms(*pairs).numpy().astype(np.float64)
-
-
 def _held_out_logits(models: Iterable[Bilinear], rows: Labels) -> np.ndarray:
     """Logits, shape (n, n_models)."""
-    return np.column_stack([_held_out_terms(m, rows).sum(axis=1) for m in models])
+    return np.column_stack([terms_of(m, rows).sum(axis=1) for m in models])
 
 
 def _weighed(
