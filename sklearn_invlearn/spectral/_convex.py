@@ -12,7 +12,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from ._bilinear import PRECISIONS, Bilinear
-from ._evidence import Blocks, Design, update_precisions
+from ._design import Blocks, Design
+from ._evidence import update_precisions
 from ._labels import Labels
 
 _MAX_ITERATIONS = 100

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ._bilinear import Bilinear
+from ._design import BLOCK_ROWS
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Labels:
     def __len__(self) -> int:
         return len(self.y)
 
-    def __getitem__(self, rows: np.ndarray) -> Labels:
+    def __getitem__(self, rows: np.ndarray | slice) -> Labels:
         known = None if self.offset is None else self.offset[rows]
         pairs = self.user[rows], self.item[rows]
         return Labels(*pairs, self.y[rows], self.weight[rows], known)
@@ -38,8 +39,9 @@ class Labels:
         return float(np.clip(np.average(self.y, weights=self.weight), bound, 1 - bound))
 
 
+@torch.no_grad()
 def terms_of(model: Bilinear, rows: Labels) -> np.ndarray:
     """Summands of the logit, shape (n, n_terms), float64."""
     pairs = torch.from_numpy(rows.user), torch.from_numpy(rows.item)
-    with torch.no_grad():
-        return model.terms(*pairs).numpy().astype(np.float64)
+    blocks = zip(*(side.split(BLOCK_ROWS) for side in pairs))
+    return torch.cat([model.terms(*b) for b in blocks]).numpy().astype(np.float64)

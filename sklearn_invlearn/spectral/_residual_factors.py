@@ -12,6 +12,7 @@ from scipy import sparse
 from scipy.special import expit
 
 from ._bilinear import Bilinear
+from ._evidence import logits
 from ._labels import Labels
 from ._svd import truncated_svd
 
@@ -38,8 +39,7 @@ def start_factors(
         leave none of it, and .5 to .7 times the level of noise was best in every log
         that has any.
     """
-    pairs = torch.from_numpy(labels.user), torch.from_numpy(labels.item)
-    z = model(*pairs).numpy().astype(np.float64)
+    z = logits(model, labels.user, labels.item).numpy().astype(np.float64)
     positive = expit(z if labels.offset is None else z + labels.offset)
     p, q = model.block("p"), model.block("q")
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
+from torch import nn
 
-from ..losses import MeanCrossEntropy
 from ._bilinear import PRECISIONS, Bilinear
 from ._evidence import update_precisions
+from ._gradient import FlatBlocks
 from ._labels import Labels
 from ._residual_factors import start_factors
 
@@ -34,6 +36,10 @@ def fit_bilinear(
 
     Parameters
     ----------
+    model : Bilinear
+        Of the structure "full".
+    labels : Labels
+        Labelled pairs in its codes.
     precisions : dict or None
         Precision of each block; None learns them, from PRECISIONS.
     factors : float, optional
@@ -49,39 +55,32 @@ def fit_bilinear(
         precisions = {k: usual[k] for k in model.blocks}
         updates = {int(n_steps * share) for share in _UPDATES}
     rng = np.random.default_rng(seed)
-    # What Adam calls weight decay is the gradient of the penalty; as a term of the loss
-    # it would take a third of a step.
-    groups: list[dict] = [
-        {"params": [model.block(k)], "block": k} for k in model.blocks
-    ]
+    flat = FlatBlocks(model)
+    parameter = nn.Parameter(flat.vector)
+    parameter.grad = flat.gradient
     optimizer = torch.optim.Adam(
-        [*groups, {"params": [model.mu]}],  # μ has no prior
-        lr=_LEARNING_RATE,
-        betas=(0.9, 0.99),
-        fused=True,
+        [parameter], lr=_LEARNING_RATE, betas=(0.9, 0.99), fused=True
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
         lambda t: min(1.0, (t + 1) / _N_WARM_UP)
         * 0.5 * (1 + math.cos(math.pi * min(t, n_steps) / n_steps)),
     )  # fmt: skip
-    criterion = MeanCrossEntropy()
     batches = _batches(labels, seed)
     for step in range(n_steps):
         if step in updates:
             update_precisions(
                 model, labels.user, labels.item, labels.weight, precisions, rng
             )
-        if step == start_of_factors and "p" in model.blocks:
+        if step == start_of_factors:
             weaker = start_factors(model, labels, precisions["p"], rng)
             if factors is None and updates:
                 precisions |= dict.fromkeys("pq", weaker)
-        for group in groups:
-            group["weight_decay"] = precisions[group["block"]] / len(labels)
-        user, item, y, weight, offset = next(batches)
-        loss = criterion(model(user, item) + offset, y, weight)
-        optimizer.zero_grad()
-        loss.backward()
+        flat.gradient.zero_()  # of μ it stays so: it has no prior
+        for name in model.blocks:
+            decay = np.float32(precisions[name] / len(labels))
+            np.multiply(flat.values[name], decay, out=flat.slopes[name])
+        flat.add_loss_gradient(next(batches))
         optimizer.step()
         schedule.step()
     return precisions
@@ -93,24 +92,14 @@ def penalty(model: Bilinear, precisions: dict[str, float]) -> torch.Tensor:
     return 0.5 * torch.stack(squares).sum()
 
 
-def _batches(labels: Labels, seed: int):
+def _batches(labels: Labels, seed: int) -> Iterator[Labels]:
     """Endless batches of a sixtieth of the rows, at least 1,024."""
     n = len(labels)
-    offset = np.zeros(n) if labels.offset is None else labels.offset
-    columns = [
-        torch.from_numpy(labels.user),
-        torch.from_numpy(labels.item),
-        torch.from_numpy(labels.y.astype(np.float32)),
-        torch.from_numpy(labels.weight.astype(np.float32)),
-        torch.from_numpy(offset.astype(np.float32)),
-    ]
     size = min(n, max(1024, n // 60))
     generator = torch.Generator().manual_seed(seed)
     while True:
+        shuffled = labels
         if size < n:
-            order = torch.randperm(n, generator=generator)
-            shuffled = [column[order] for column in columns]
-        else:
-            shuffled = columns
+            shuffled = labels[torch.randperm(n, generator=generator).numpy()]
         for start in range(0, n - size + 1, size):
-            yield [column[start : start + size] for column in shuffled]
+            yield shuffled[slice(start, start + size)]
