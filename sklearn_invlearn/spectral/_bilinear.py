@@ -25,6 +25,7 @@ PRECISIONS = {
 
 STRUCTURES = {
     "biases": ("b_u", "b_i"),
+    "factors": ("b_u", "b_i", "p", "q"),
     "linear": ("b_u", "b_i", "a", "c", "g"),
     "crossed": ("b_u", "b_i", "a", "c", "g", "W", "e", "d"),
     "full": tuple(PRECISIONS),
@@ -53,7 +54,7 @@ class Bilinear(nn.Module):
     ----------
     P, Q : ndarray of shape (n_users, r), (n_items, r), float32
         Embeddings.
-    structure : {"biases", "linear", "crossed", "full"}
+    structure : {"biases", "factors", "linear", "crossed", "full"}
         Which blocks there are.
     base_rate : float
         Share of positives, strictly between 0 and 1; μ starts at its logit.
@@ -79,7 +80,7 @@ class Bilinear(nn.Module):
         super().__init__()
         self.blocks = STRUCTURES[structure]
         (n_users, r), n_items = P.shape, len(Q)
-        if structure != "biases":
+        if "a" in self.blocks:
             self.P = _frozen(P)
             self.Q = _frozen(Q)
         shapes = {
@@ -100,6 +101,8 @@ class Bilinear(nn.Module):
     def forward(self, user: Tensor, item: Tensor) -> Tensor:
         """Codes (B,), (B,) -> logit (B,)."""
         z = self.mu + self.b_u(user).squeeze(-1) + self.b_i(item).squeeze(-1)
+        if "p" in self.blocks:
+            z = z + (self.p(user) * self.q(item)).sum(-1)
         if "a" not in self.blocks:
             return z
         P, Q = self.P(user), self.Q(item)  # (B, r)
@@ -108,8 +111,6 @@ class Bilinear(nn.Module):
         if "W" in self.blocks:
             taste = taste + P @ self.W + self.e(user)
             z = z + (self.d(item) * P).sum(-1)
-        if "p" in self.blocks:
-            z = z + (self.p(user) * self.q(item)).sum(-1)
         return z + (taste * Q).sum(-1)
 
     def terms(self, user: Tensor, item: Tensor) -> Tensor:
@@ -131,28 +132,28 @@ class Bilinear(nn.Module):
         z is the user's bias + the item's bias + the product of the two vectors.
         """
         bias = self.mu + self.b_u(user).squeeze(-1)
-        if "a" not in self.blocks:
-            return bias, bias.new_zeros(len(user), 0)
-        P = self.P(user)
-        vectors = [P * self.g]
-        if "W" in self.blocks:
-            vectors = [vectors[0] + P @ self.W + self.e(user), P]
-        if "p" in self.blocks:
-            vectors.append(self.p(user))
-        return bias + P @ self.a[0], torch.cat(vectors, dim=-1)
+        vectors = [self.p(user)] if "p" in self.blocks else []
+        if "a" in self.blocks:
+            P = self.P(user)
+            bias = bias + P @ self.a[0]
+            taste = P * self.g
+            if "W" in self.blocks:
+                taste = taste + P @ self.W + self.e(user)
+                vectors.append(P)
+            vectors.append(taste)
+        return bias, _side_by_side(vectors, bias)
 
     def item_side(self, item: Tensor) -> tuple[Tensor, Tensor]:
         """Codes (B,) -> bias (B,), vectors (B, d): the other half of z."""
         bias = self.b_i(item).squeeze(-1)
-        if "a" not in self.blocks:
-            return bias, bias.new_zeros(len(item), 0)
-        Q = self.Q(item)
-        vectors = [Q]
-        if "W" in self.blocks:
-            vectors.append(self.d(item))
-        if "p" in self.blocks:
-            vectors.append(self.q(item))
-        return bias + Q @ self.c[0], torch.cat(vectors, dim=-1)
+        vectors = [self.q(item)] if "p" in self.blocks else []
+        if "a" in self.blocks:
+            Q = self.Q(item)
+            bias = bias + Q @ self.c[0]
+            if "W" in self.blocks:
+                vectors.append(self.d(item))
+            vectors.append(Q)
+        return bias, _side_by_side(vectors, bias)
 
     @property
     def structure(self) -> str:
@@ -161,13 +162,18 @@ class Bilinear(nn.Module):
 
     @property
     def rank(self) -> int:
-        """Length of the embeddings; 0 for biases alone."""
+        """Length of the embeddings; 0 without."""
         return self.P.embedding_dim if "a" in self.blocks else 0
 
     def block(self, name: str) -> Tensor:
         """Parameter of a block, whether it is a table or not."""
         value = getattr(self, name)
         return value.weight if isinstance(value, nn.Embedding) else value
+
+
+def _side_by_side(vectors: list[Tensor], bias: Tensor) -> Tensor:
+    """(B, r), (B, s), ... -> (B, r + s + ...); of no vectors (B, 0)."""
+    return torch.cat([bias.new_zeros(len(bias), 0), *vectors], dim=-1)
 
 
 def _frozen(rows: np.ndarray) -> nn.Embedding:

@@ -1,10 +1,11 @@
 """The models that are weighed against each other, fitted to labels.
 
 The full one learns a precision for each block. "biases", "linear" and "crossed" are
-convex and have one strength of regularisation each, chosen where the weights come
-from: on labels held out. With few labels that is safer than evidence, which shrinks too
-much (by Laplace's approximation). With wrong labels it is safer too, as evidence then
-shrinks too little: it takes for signal what the free tables have learned by heart.
+convex, "factors" is a matrix factorisation of the labels alone; these have one strength
+of regularisation each, chosen where the weights come from: on labels held out. With few
+labels that is safer than evidence, which shrinks too much (by Laplace's approximation).
+With wrong labels it is safer too, as evidence then shrinks too little: it takes for
+signal what the free tables have learned by heart.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ._bilinear import PRECISIONS, STRUCTURES, Bilinear, expanded
-from ._convex import fit_convex, learn_convex
+from ._convex import EXACTLY, fit_convex, learn_convex
 from ._embeddings import Embeddings
 from ._labels import Labels
 from ._training import fit_bilinear
@@ -26,19 +27,26 @@ STRENGTHS = {
     "biases": (0.3, 1.0, 3.0, 10.0, 30.0),
     "linear": (0.3, 1.0, 3.0, 10.0, 30.0),
     "crossed": (10.0, 30.0, 100.0),
+    "factors": (0.5, 1.0, 2.0),
 }
 CANDIDATES = (*STRENGTHS, "full")
 FEWEST_ROWS = 1_000  # below, p and q have nothing to learn from
 
 # g is free, as one direction explains few labels.
 _FREE = {"b_u": 1.0, "b_i": 1.0, "a": 1.0, "c": 1.0, "g": 0.04}
-_BASE = {"biases": _FREE, "linear": _FREE, "crossed": PRECISIONS}
+_BASE = {
+    "biases": _FREE,
+    "linear": _FREE,
+    "crossed": PRECISIONS,
+    "factors": {"b_u": 1.0, "b_i": 1.0, "p": 8.0, "q": 8.0},
+}
 _N_STEPS = 500
 _N_STEPS_LARGE = 700
 _N_STEPS_FOLD = 300
 _N_STEPS_SMALL = 150
 _SMALL = 2_000  # rows up to which one batch holds all, and steps are not noisy
-_LARGE = 300_000  # rows from which more steps pay
+_MANY = 45_000  # rows from which there is one fold, in which all steps can be taken
+_LARGE = 270_000  # rows from which more steps pay
 
 
 def fit_full(
@@ -75,12 +83,15 @@ def fit_path(
     structure: str,
     labels: Labels,
     strengths: tuple[float, ...],
-    **how: float,
+    *,
+    seed: int,
+    tolerance: float = EXACTLY,
 ) -> Iterator[Bilinear]:
-    """Fits of a convex structure, each started from the one before.
+    """Fits of a structure at some strengths; convex ones start from the one before.
 
     "crossed" stands on the embeddings of the full structure, the others on the raw
-    ones. `how` goes to :func:`fit_convex`.
+    ones, or on none. `tolerance` is that of :func:`fit_convex`, `seed` the order of
+    the rows for what is not convex.
     """
     P, Q = P_new, Q_new = embeddings.raw_user, embeddings.raw_item
     if structure == "crossed":
@@ -88,12 +99,18 @@ def fit_path(
         P_new, Q_new = embeddings.user, embeddings.item
     part, compact, users, items = _part(P, Q, structure, labels)
     for strength in strengths:
-        fit_convex(part, compact, precisions_of(structure, strength), **how)
+        precisions = precisions_of(structure, strength)
+        if structure == "factors":
+            part, *_ = _part(P, Q, structure, labels)
+            n_steps = _n_steps(len(labels), in_fold=False)
+            fit_bilinear(part, compact, precisions, n_steps=n_steps, seed=seed)
+        else:
+            fit_convex(part, compact, precisions, tolerance)
         yield expanded(part, P_new, Q_new, users, items)
 
 
 def precisions_of(structure: str, strength: float) -> Precisions:
-    """Precisions of a convex structure."""
+    """Precisions of one of STRENGTHS."""
     return {k: strength * _BASE[structure][k] for k in STRUCTURES[structure]}
 
 
@@ -110,6 +127,8 @@ def _part(
 def _n_steps(n_labels: int, *, in_fold: bool) -> int:
     if n_labels < _SMALL:
         return _N_STEPS_SMALL
-    if in_fold:
+    if n_labels >= _LARGE:
+        return _N_STEPS_LARGE
+    if in_fold and n_labels < _MANY:
         return _N_STEPS_FOLD
-    return _N_STEPS_LARGE if n_labels >= _LARGE else _N_STEPS
+    return _N_STEPS

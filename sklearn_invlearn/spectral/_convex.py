@@ -17,7 +17,7 @@ from ._evidence import update_precisions
 from ._labels import Labels
 
 _MAX_ITERATIONS = 100
-_TOLERANCE = 1e-6  # relative decrease of the loss; 1e-8 changes no AUC by .0001
+EXACTLY = 1e-6  # relative decrease of the loss; 1e-8 changes no AUC by .0001
 ROUGHLY = 1e-4  # the same, where two losses are only to be told apart
 _N_UPDATES = 4
 
@@ -26,7 +26,7 @@ def fit_convex(
     model: Bilinear,
     labels: Labels,
     precisions: dict[str, float],
-    tolerance: float = _TOLERANCE,
+    tolerance: float = EXACTLY,
 ) -> None:
     """Minimise ΣCE + ½ Σ λ_b ‖θ_b‖² in place, from where `model` is.
 

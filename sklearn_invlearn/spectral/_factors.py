@@ -48,10 +48,10 @@ def precision_of_factors(
     seed : int
         Order of the rows.
     """
+    if known.rows_per_id < _ROWS_PER_ID:
+        return learned["p"]
     users, user = np.unique(np.r_[known.user, held_out.user], return_inverse=True)
     items, item = np.unique(np.r_[known.item, held_out.item], return_inverse=True)
-    if len(known) < _ROWS_PER_ID * (len(users) + len(items)):
-        return learned["p"]
     cut = [len(known)]
     known, held_out = (
         replace(rows, user=u, item=i, offset=_without_factors(full, rows))
@@ -62,7 +62,7 @@ def precision_of_factors(
     P, Q = (np.zeros((len(ids), 0), dtype=np.float32) for ids in (users, items))
 
     def loss(precision: float) -> float:
-        beside = Bilinear(P, Q, "full", base_rate=0.5)
+        beside = Bilinear(P, Q, "factors", base_rate=0.5)
         precisions = learned | dict.fromkeys("pq", precision)
         fit_bilinear(beside, known, precisions, n_steps=_N_STEPS, seed=seed)
         z = held_out.offset + terms_of(beside, held_out).sum(axis=1)

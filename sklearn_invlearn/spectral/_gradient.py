@@ -17,13 +17,13 @@ from ._labels import Labels
 
 
 class FlatBlocks:
-    """μ and all blocks of a full model as views of one vector, and of its gradient.
+    """μ and all blocks of a model as views of one vector, and of its gradient.
 
     Parameters
     ----------
     model : Bilinear
-        Of the structure "full". Its parameters become views: what moves `vector` moves
-        the model.
+        Of the structure "full" or "factors". Its parameters become views: what moves
+        `vector` moves the model.
 
     Attributes
     ----------
@@ -33,8 +33,10 @@ class FlatBlocks:
     """
 
     def __init__(self, model: Bilinear) -> None:
-        self.P, self.Q = model.P.weight.numpy(), model.Q.weight.numpy()
         blocks = {name: model.block(name) for name in ("mu", *model.blocks)}
+        self.n_users, self.n_items = len(blocks["b_u"]), len(blocks["b_i"])
+        if "a" in blocks:
+            self.P, self.Q = model.P.weight.numpy(), model.Q.weight.numpy()
         self.vector = torch.cat([block.detach().ravel() for block in blocks.values()])
         self.gradient = torch.zeros_like(self.vector)
         self.values: Blocks = {}
@@ -48,53 +50,48 @@ class FlatBlocks:
 
     def add_loss_gradient(self, batch: Labels) -> None:
         """Add the gradient of the mean cross entropy; a pair may occur twice."""
-        user, item = batch.user, batch.item
         # Tables of the batch's users alone: who they are, and the row of each pair.
-        there = np.zeros(len(self.P), dtype=bool)
-        there[user] = True
-        users, row = there.nonzero()[0], (there.cumsum() - 1).take(user)
-        P = self.P.take(users, axis=0)
-        z = self._logits(user, item, P, self._tastes(users, P), row)
+        there = np.zeros(self.n_users, dtype=bool)
+        there[batch.user] = True
+        users, row = there.nonzero()[0], (there.cumsum() - 1).take(batch.user)
+        value = self.values
+        p = value["p"].take(users, axis=0)
+        z = value["mu"] + value["b_i"][:, 0].take(batch.item)
+        z += value["b_u"][:, 0].take(batch.user)
+        z += np.vecdot(p.take(row, axis=0), value["q"].take(batch.item, axis=0))
         if batch.offset is not None:
             z += batch.offset
+        if "a" in value:
+            P = self.P.take(users, axis=0)
+            z += self._of_embeddings(users, P, row, batch.item)
         r = batch.weight * (expit(z) - batch.y) / len(batch)
-        R = sparse.coo_array((r.astype(np.float32), (row, item)), (len(P), len(self.Q)))
-        slope, value = self.slopes, self.values
-        of_user, of_item = R.sum(axis=1), R.sum(axis=0)
+        shape = len(users), self.n_items
+        R = sparse.coo_array((r.astype(np.float32), (row, batch.item)), shape)
+        slope, of_user, of_item = self.slopes, R.sum(axis=1), R.sum(axis=0)
         slope["mu"] += of_user.sum()
         slope["b_u"][users, 0] += of_user
         slope["b_i"][:, 0] += of_item
-        slope["a"] += of_user @ P
-        slope["c"] += of_item @ self.Q
-        RQ = R @ self.Q
-        of_W = P.T @ RQ
-        slope["g"] += of_W.diagonal()
-        slope["W"] += of_W
-        slope["e"][users] += RQ
-        slope["d"] += R.T @ P
         slope["p"][users] += R @ value["q"]
-        slope["q"] += R.T @ value["p"].take(users, axis=0)
+        slope["q"] += R.T @ p
+        if "a" in value:
+            slope["a"] += of_user @ P
+            slope["c"] += of_item @ self.Q
+            RQ = R @ self.Q
+            of_W = P.T @ RQ
+            slope["g"] += of_W.diagonal()
+            slope["W"] += of_W
+            slope["e"][users] += RQ
+            slope["d"] += R.T @ P
 
-    def _tastes(self, users: np.ndarray, P: np.ndarray) -> np.ndarray:
-        """All that is multiplied with the embedding of an item."""
-        tastes = P @ (self.values["W"] + np.diag(self.values["g"][0]))
-        tastes += self.values["e"].take(users, axis=0)
-        tastes += self.values["c"]
-        return tastes
-
-    def _logits(
-        self,
-        user: np.ndarray,
-        item: np.ndarray,
-        P: np.ndarray,
-        tastes: np.ndarray,
-        row: np.ndarray,
+    def _of_embeddings(
+        self, users: np.ndarray, P: np.ndarray, row: np.ndarray, item: np.ndarray
     ) -> np.ndarray:
+        """All of the logits (n,) that P or Q is in; P (n_users, r) is that of users."""
         value = self.values
-        z = value["mu"] + value["b_u"][:, 0].take(user) + value["b_i"][:, 0].take(item)
-        z += np.vecdot(tastes.take(row, axis=0), self.Q.take(item, axis=0))
+        of_Q = P @ (value["W"] + np.diag(value["g"][0]))
+        of_Q += value["e"].take(users, axis=0)
+        of_Q += value["c"]
+        z = np.vecdot(of_Q.take(row, axis=0), self.Q.take(item, axis=0))
         of_P = value["d"].take(item, axis=0)
         of_P += value["a"]
-        z += np.vecdot(of_P, P.take(row, axis=0))
-        z += np.vecdot(value["p"].take(user, axis=0), value["q"].take(item, axis=0))
-        return z
+        return z + np.vecdot(of_P, P.take(row, axis=0))

@@ -38,6 +38,11 @@ class Labels:
         bound = 1.0 / (len(self) + 2)
         return float(np.clip(np.average(self.y, weights=self.weight), bound, 1 - bound))
 
+    @property
+    def rows_per_id(self) -> float:
+        """Rows per user and item that has any."""
+        return len(self) / (len(np.unique(self.user)) + len(np.unique(self.item)))
+
 
 @torch.no_grad()
 def terms_of(model: Bilinear, rows: Labels) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._bilinear import Bilinear, rescale
+from ._bilinear import STRUCTURES, Bilinear, rescale
 from ._candidates import CANDIDATES, Precisions, fit_full, fit_path, precisions_of
 from ._embeddings import Embeddings, embeddings_for, exposure_matrix
 from ._labels import Labels
@@ -15,7 +15,7 @@ from ._weighing import Weighing, weigh
 
 _MIN_ROWS = 10
 _SMALLEST_WEIGHT = 1e-6
-# Where biases are all that counts, this much of the full model stays: it breaks ties of
+# Where embeddings do not count, this much of the full model stays: it breaks ties of
 # items without a label, and its vectors still say who is alike.
 _TO_TELL_APART = 1e-3
 
@@ -73,7 +73,7 @@ def fit_spectral(
         full, learned = fit_full(
             embeddings, labels, None, seed, factors=weighing.factors
         )
-    return _mixture(weighing, full, learned, embeddings, labels)
+    return _mixture(weighing, full, learned, embeddings, labels, seed)
 
 
 def _mixture(
@@ -82,11 +82,13 @@ def _mixture(
     learned: Precisions,
     embeddings: Embeddings,
     labels: Labels,
+    seed: int,
 ) -> SpectralFit:
     """Fit what has a weight to all labels."""
     models, precisions, kept = [], [], []
     weights = dict(weighing.weights)
-    if all(weights[s].max() <= _SMALLEST_WEIGHT for s in CANDIDATES if s != "biases"):
+    embedded = [s for s in CANDIDATES if "a" in STRUCTURES[s]]
+    if all(weights[s].max() <= _SMALLEST_WEIGHT for s in embedded):
         weights["full"] = weights["full"] + _TO_TELL_APART
     for structure in CANDIDATES:
         factors = weights[structure]
@@ -99,7 +101,7 @@ def _mixture(
             kept.append(1.0 if several else factors[0])
         else:
             strength = weighing.strengths[structure]
-            models += fit_path(embeddings, structure, labels, (strength,))
+            models += fit_path(embeddings, structure, labels, (strength,), seed=seed)
             precisions.append(precisions_of(structure, strength))
             kept.append(factors[0])
     return SpectralFit(models, precisions, weighing.intercept, np.array(kept))

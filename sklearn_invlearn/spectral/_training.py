@@ -37,7 +37,7 @@ def fit_bilinear(
     Parameters
     ----------
     model : Bilinear
-        Of the structure "full".
+        Of the structure "full", or "factors" with precisions.
     labels : Labels
         Labelled pairs in its codes.
     precisions : dict or None

@@ -26,13 +26,13 @@ from ._stacking import cross_entropies, stacking_weights, trust
 
 _ONE_FOLD = 50_000  # rows from which a single held-out tenth is enough
 _ENOUGH_TO_TELL = 100_000  # rows that show whether strong regularisation is better
-_MOST = 0.5  # share of exposures with a label from which terms are not weighed apart
 _LUCK = 3_000  # rows up to which a gain over the biases may be luck
 # On the weights of terms. A departure from the model's ought to show in dozens of
 # labels, else terms that say nothing get weights that fit the noise (.003 of AUC with
 # 5,000 labels). Where labels are wrong the terms do differ: some have learned them.
 _RIDGE_OF_TERMS, _RIDGE_IF_WRONG = 30.0, 5.0
 _PERHAPS_WRONG = 3.0  # strength that biases want where labels may be wrong
+_ROWS_PER_ID = 4  # labels per user and item from which factors alone may be best
 _OWN_SHARE = 0.02  # of a pair in the exposures of its user and its item, on average
 
 
@@ -101,14 +101,13 @@ def weigh(
         logits: dict[str, np.ndarray] = {}
         if not tried:
             z = seen.full[0].sum(axis=1)
-            tried, logits = _worth_trying(embeddings, known, held_out, z)
+            tried, logits = _worth_trying(embeddings, known, held_out, z, seed)
         for structure, strengths in tried.items():
             if structure not in logits:
-                path = fit_path(embeddings, structure, known, strengths)
+                path = fit_path(embeddings, structure, known, strengths, seed=seed)
                 logits[structure] = _held_out_logits(path, held_out)
             seen.paths.setdefault(structure, []).append(logits[structure])
-    apart, factors = _apart(labels, exposures), learned.get("p")
-    return _weighed(seen, tried, labels, apart, factors)
+    return _weighed(seen, tried, labels, learned.get("p"))
 
 
 def _with_factors(
@@ -129,17 +128,6 @@ def _with_factors(
     return (other, changed) if losses[1] < losses[0] else (full, learned)
 
 
-def _apart(labels: Labels, exposures: sparse.csr_array) -> bool:
-    """Whether each term of the full model gets a weight of its own.
-
-    Evidence leaves e shrunken too much and d too little (on a fifth of MovieLens-1M
-    they want 1.3 and .7 times). It pays where most exposures have no label, by about
-    .001 of AUC, and costs .002 to .003 where all have one: there p and q matter, have
-    fewer steps in the folds, and get twice the weight they should.
-    """
-    return FEWEST_ROWS <= len(labels) < _MOST * exposures.nnz
-
-
 def _embeddings_without(
     exposures: sparse.csr_array, held_out: Labels, known: Labels, seed: int
 ) -> Embeddings:
@@ -152,9 +140,13 @@ def _embeddings_without(
 
 
 def _worth_trying(
-    embeddings: Embeddings, known: Labels, held_out: Labels, full: np.ndarray
+    embeddings: Embeddings,
+    known: Labels,
+    held_out: Labels,
+    full: np.ndarray,
+    seed: int,
 ) -> tuple[dict[str, tuple[float, ...]], dict[str, np.ndarray]]:
-    """Strengths of each structure on the way to the best one; of "crossed" maybe none.
+    """Strengths of each structure on the way to the best one; some have none.
 
     Each way ends where the held-out loss rises. That of "crossed" has to start below
     the loss of the full model: it is there for labels that are wrong so often that
@@ -162,26 +154,35 @@ def _worth_trying(
     that: on MovieLens-1M they want a strength of 1 with right labels, 3 with a tenth
     of them wrong and 10 from a fifth on, where "crossed" begins to win. It is asked
     roughly, and has to be fitted again; of the others the second result has the
-    held-out logits (n, n_strengths).
+    held-out logits (n, n_strengths). That of "factors" has to end below the loss of the
+    full model, whose free tables on embeddings that say nothing are only noise.
     """
     tried: dict[str, tuple[float, ...]] = {}
     logits: dict[str, np.ndarray] = {}
+    loss_of_full = _loss(full, held_out)
     for structure, strengths in STRENGTHS.items():
         best, rows, how = np.inf, known, {}
         if structure == "crossed":
-            best, how = _loss(full, held_out), {"tolerance": ROUGHLY}
+            best, how = loss_of_full, {"tolerance": ROUGHLY}
             rows = known[np.arange(min(len(known), _ENOUGH_TO_TELL))]
             perhaps_wrong = max(tried.get("biases", (0.0,))) >= _PERHAPS_WRONG
             if len(known) < FEWEST_ROWS or not perhaps_wrong:
                 continue
+        if structure == "factors" and (
+            len(known) < FEWEST_ROWS or known.rows_per_id < _ROWS_PER_ID
+        ):
+            continue
         columns: list[np.ndarray] = []
-        for model in fit_path(embeddings, structure, rows, strengths, **how):
+        path = fit_path(embeddings, structure, rows, strengths, seed=seed, **how)
+        for model in path:
             z = terms_of(model, held_out).sum(axis=1)
             loss = _loss(z, held_out)
             if loss >= best:
                 break
             best = loss
             columns.append(z)
+        if structure == "factors" and best >= loss_of_full:
+            continue
         if columns:
             tried[structure] = strengths[: len(columns)]
             if not how:
@@ -202,10 +203,13 @@ def _weighed(
     seen: _HeldOut,
     tried: dict[str, tuple[float, ...]],
     labels: Labels,
-    apart: bool,
     factors: float | None,
 ) -> Weighing:
     """Best strength of every structure, and the weights beside each other.
+
+    Of the full model each term gets a weight of its own, if there are rows enough:
+    evidence leaves e shrunken too much and d too little (on a fifth of MovieLens-1M
+    they want 1.3 and .7 times), which is worth .001 of AUC.
 
     With few rows, and as far as the gain over the biases alone may be luck, these are
     what is left: on generated data with 1,000 to 3,000 labels whose truth is biases,
@@ -221,7 +225,8 @@ def _weighed(
         strengths[structure] = tried[structure][best]
         columns[structure] = path[:, [best]]
     terms = np.vstack(seen.full)
-    columns["full"] = terms if apart else terms.sum(axis=1, keepdims=True)
+    whole = terms.sum(axis=1, keepdims=True)
+    columns["full"] = terms if len(labels) >= FEWEST_ROWS else whole
     n_terms = [column.shape[1] for column in columns.values()]
     logit = np.hstack(list(columns.values()))
     intercept, weights = stacking_weights(

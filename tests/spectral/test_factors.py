@@ -42,7 +42,7 @@ def labels_of(z, share=0.7, seed=1):
 def factors_alone(seed=0):
     torch.manual_seed(seed)
     P, Q = (np.zeros((n, 0), dtype=np.float32) for n in (N_USERS, N_ITEMS))
-    return Bilinear(P, Q, "full", base_rate=0.5)
+    return Bilinear(P, Q, "factors", base_rate=0.5)
 
 
 def logits(model, rows):

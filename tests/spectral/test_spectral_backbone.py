@@ -119,16 +119,6 @@ def test_training_leaves_the_embeddings(data):
     assert all(torch.isfinite(p).all() for p in est.net_.module_.parameters())
 
 
-def test_terms_are_weighed_apart_only_where_most_exposures_have_no_label(data):
-    """A weight for the full model as a whole is not one."""
-    few = CrossEntropyRecommender(**SPECTRAL)
-    few.fit(data.X, data.y, X_unlab=(data.X_unlab,))
-    all_labelled = CrossEntropyRecommender(**SPECTRAL).fit(data.X, data.y)
-    weights = [est.net_.module_.settings()["weights"] for est in (few, all_labelled)]
-    assert weights[0][-1] == 1.0
-    assert weights[1][-1] != 1.0
-
-
 def test_newcomers_are_told_from_the_average_where_they_have_labels():
     """Half of the labels are of users with no other exposure, and mostly 0."""
     rng = np.random.default_rng(0)

@@ -95,9 +95,44 @@ def test_with_wrong_labels_the_mixture_is_better_than_the_full_model(data):
     assert np.mean(gains) > 0.005
 
 
+def sharp_taste(n_users=300, n_items=60, seed=0):
+    """Random exposures, half with labels: one taste decides all, few departures."""
+    rng = np.random.default_rng(seed)
+    exposed = np.stack(np.nonzero(rng.random((n_users, n_items)) < 0.35))
+    exposed = exposed[:, rng.permutation(exposed.shape[1])]
+    tastes, kinds = rng.normal(size=n_users), rng.normal(size=n_items)
+    z = tastes[exposed[0]] * kinds[exposed[1]] + 0.3 * rng.normal(size=len(exposed[0]))
+    y = (z > 0).astype(float)
+    n = exposed.shape[1] // 2
+    rows = [Labels(*exposed[:, s], y[s], np.ones(len(y[s]))) for s in np.s_[:n, n:]]
+    return *rows, exposed, (n_users, n_items)
+
+
+def test_factors_alone_where_embeddings_say_nothing(monkeypatch):
+    known, rest, exposed, shape = sharp_taste()
+    assert known.rows_per_id < 10  # too few to ask which prior they want elsewhere
+    auc = []
+    for _ in range(2):
+        fit = fit_spectral(known, exposed, shape, seed=0)
+        pairs = np.column_stack([rest.user, rest.item])
+        auc.append(roc_auc_score(rest.y, fitted_logit(fit, pairs)))
+        structures = {model.structure for model in fit.models}
+        assert ("factors" in structures) == (len(auc) == 1)
+        assert structures & {"linear", "crossed", "full"}  # has embeddings
+        monkeypatch.delitem(weighing_module.STRENGTHS, "factors", raising=False)
+    assert auc[0] > auc[1] + 0.02
+
+
+def test_factors_alone_need_labels_enough(monkeypatch):
+    known, _, exposed, shape = sharp_taste()
+    monkeypatch.setattr(weighing_module, "_ROWS_PER_ID", known.rows_per_id)
+    fit = fit_spectral(known, exposed, shape, seed=0)
+    assert "factors" not in {model.structure for model in fit.models}
+
+
 def test_right_labels_do_not(data):
     found, _, _ = weighing_of(data, data.y)
-    assert "crossed" not in found.strengths
+    assert not {"crossed", "factors"} & set(found.strengths)
     assert found.weights["crossed"].tolist() == [0.0]
     assert found.weights["full"].max() > 0.5
 
@@ -109,11 +144,11 @@ def test_a_path_ends_where_the_held_out_loss_rises(data):
     )
     known, held_out = labels[np.arange(0, 4000)], labels[np.arange(4000, len(labels))]
     tried = weighing_module._worth_trying(
-        embeddings, known, held_out, np.zeros(len(held_out))
+        embeddings, known, held_out, np.zeros(len(held_out)), seed=0
     )[0]["biases"]
     every = weighing_module.STRENGTHS["biases"]
     assert tried == every[: len(tried)]
-    path = fit_path(embeddings, "biases", known, every)
+    path = fit_path(embeddings, "biases", known, every, seed=0)
     logits = weighing_module._held_out_logits(path, held_out)
     losses = [weighing_module._loss(z, held_out) for z in logits.T]
     assert (np.diff(losses[: len(tried)]) < 0).all()
@@ -160,9 +195,7 @@ def held_out_by_hand(n, noise, seed=0):
 
 
 def weighed(seen, labels):
-    return weighing_module._weighed(
-        seen, {"biases": (1.0,)}, labels, apart=True, factors=7.5
-    )
+    return weighing_module._weighed(seen, {"biases": (1.0,)}, labels, factors=7.5)
 
 
 def test_few_labels_go_a_share_of_the_way_from_biases_to_the_sum(monkeypatch):
@@ -172,7 +205,7 @@ def test_few_labels_go_a_share_of_the_way_from_biases_to_the_sum(monkeypatch):
     whole = weighed(seen, labels)
 
     def logit(weighing):
-        full = terms @ weighing.weights["full"]
+        full = terms.sum(axis=1) * weighing.weights["full"]
         return weighing.intercept + full + biases * weighing.weights["biases"][0]
 
     share = trust(biases, logit(whole), labels.y, labels.weight)
@@ -202,9 +235,7 @@ def test_terms_are_freer_where_labels_are_wrong():
     near = weighed(seen, labels).weights["full"]
     seen.paths["crossed"] = [1e-3 * terms[:, [1]]]
     tried = {"biases": (1.0,), "crossed": (10.0,)}
-    free = weighing_module._weighed(
-        seen, tried, labels, apart=True, factors=7.5
-    ).weights["full"]
+    free = weighing_module._weighed(seen, tried, labels, factors=7.5).weights["full"]
     assert free[0] - free[1] > near[0] - near[1] + 0.02
 
 
