@@ -32,6 +32,7 @@ _LUCK = 3_000  # rows up to which a gain over the biases may be luck
 # 5,000 labels). Where labels are wrong the terms do differ: some have learned them.
 _RIDGE_OF_TERMS, _RIDGE_IF_WRONG = 30.0, 5.0
 _PERHAPS_WRONG = 3.0  # strength that biases want where labels may be wrong
+_LEAST_WEIGHT = 0.01  # that is worth a model to be fitted, kept and asked every time
 _ROWS_PER_ID = 4  # labels per user and item from which factors alone may be best
 _OWN_SHARE = 0.02  # of a pair in the exposures of its user and its item, on average
 
@@ -227,20 +228,31 @@ def _weighed(
     terms = np.vstack(seen.full)
     whole = terms.sum(axis=1, keepdims=True)
     columns["full"] = terms if len(labels) >= FEWEST_ROWS else whole
+    ridge = _RIDGE_IF_WRONG if "crossed" in columns else _RIDGE_OF_TERMS
+    intercept, found = _stacked(columns, rows, ridge)
+    share = 1.0
+    if len(labels) < _LUCK:
+        logit = intercept + sum(columns[name] @ found[name] for name in found)
+        share = trust(columns["biases"][:, 0], logit, rows.y, rows.weight)
+    weights = {k: share * found.get(k, np.zeros(1)) for k in CANDIDATES}
+    weights["biases"] = weights["biases"] + (1 - share)
+    return Weighing(share * intercept, weights, strengths, factors)
+
+
+def _stacked(
+    columns: dict[str, np.ndarray], rows: Labels, ridge: float
+) -> tuple[float, dict[str, np.ndarray]]:
+    """Intercept and weights of the models, without those that have next to none."""
     n_terms = [column.shape[1] for column in columns.values()]
-    logit = np.hstack(list(columns.values()))
     intercept, weights = stacking_weights(
-        logit,
+        np.hstack(list(columns.values())),
         rows.y,
         rows.weight,
         n_terms=n_terms,
-        ridge_of_terms=_RIDGE_IF_WRONG if "crossed" in columns else _RIDGE_OF_TERMS,
+        ridge_of_terms=ridge,
     )
-    share = 1.0
-    if len(labels) < _LUCK:
-        biases = columns["biases"][:, 0]
-        share = trust(biases, intercept + logit @ weights, rows.y, rows.weight)
-    parts = np.split(share * weights, np.cumsum(n_terms)[:-1])
-    found = dict.fromkeys(CANDIDATES, np.zeros(1)) | dict(zip(columns, parts))
-    found["biases"] = found["biases"] + (1 - share)
-    return Weighing(share * intercept, found, strengths, factors)
+    found = dict(zip(columns, np.split(weights, np.cumsum(n_terms)[:-1])))
+    kept = {k: columns[k] for k in columns if found[k].max() >= _LEAST_WEIGHT}
+    if len(kept) in (0, len(columns)):
+        return intercept, found
+    return _stacked(kept, rows, ridge)

@@ -39,12 +39,10 @@ def fit_to_convergence(
     seed : int
         Of the order of the rows.
     """
-    groups, add_penalty = _with_priors(module, len(labelled))
+    decayed, add_penalty = _decays(module, len(labelled))
+    trainable = [p for p in module.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(
-        groups,
-        lr=_LEARNING_RATE,
-        betas=(0.9, 0.99),
-        fused=True,
+        trainable, lr=_LEARNING_RATE, betas=(0.9, 0.99), fused=True
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
@@ -66,23 +64,24 @@ def fit_to_convergence(
             loss = loss + aligned_dual_loss(module, next(annotated), prior)
         optimizer.zero_grad()
         loss.backward()
+        with torch.no_grad():
+            for parameter, decay in decayed:
+                if parameter.grad is not None:
+                    parameter.grad.add_(parameter, alpha=decay)
         optimizer.step()
         schedule.step()
     module.eval()
 
 
-def _with_priors(module: Any, n_labelled: int) -> tuple[list[dict[str, Any]], bool]:
-    """Groups of parameters for Adam, and whether a penalty has to join the loss.
+def _decays(
+    module: Any, n_labelled: int
+) -> tuple[list[tuple[torch.Tensor, float]], bool]:
+    """Parameters and precisions over n of their priors; whether there is another.
 
-    What Adam calls weight decay is the gradient of a sum of squares. As a term of the
-    loss it would be a third of a step.
+    A third of a step would be the penalty, as a term of the loss, or a tenth the
+    groups that an optimiser needs for a weight decay each.
     """
-    trainable = {id(p): p for p in module.parameters() if p.requires_grad}
-    groups = []
-    has_priors = hasattr(module, "gaussian_priors")
-    for parameter, precision in module.gaussian_priors() if has_priors else ():
-        if trainable.pop(id(parameter), None) is not None:
-            decay = precision / n_labelled
-            groups.append({"params": [parameter], "weight_decay": decay})
-    groups.append({"params": list(trainable.values())})
-    return groups, hasattr(module, "penalty") and not has_priors
+    if not hasattr(module, "gaussian_priors"):
+        return [], hasattr(module, "penalty")
+    priors = [(p, precision / n_labelled) for p, precision in module.gaussian_priors()]
+    return [(p, decay) for p, decay in priors if p.requires_grad], False

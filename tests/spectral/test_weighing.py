@@ -229,6 +229,18 @@ def test_many_labels_are_not_doubted():
     np.testing.assert_array_equal(found.weights["full"], again[1][1:])
 
 
+def test_a_model_with_next_to_no_weight_is_left_out():
+    seen, labels, terms, _ = held_out_by_hand(weighing_module._LUCK, noise=0.3)
+    without = weighed(seen, labels)
+    seen.paths["linear"] = [300.0 * terms[:, [1]]]  # a weight of thousandths says all
+    found = weighing_module._weighed(
+        seen, {"biases": (1.0,), "linear": (1.0,)}, labels, factors=7.5
+    )
+    assert found.intercept == without.intercept
+    for name in CANDIDATES:
+        np.testing.assert_array_equal(found.weights[name], without.weights[name])
+
+
 def test_terms_are_freer_where_labels_are_wrong():
     seen, labels, terms, _ = held_out_by_hand(weighing_module._LUCK, noise=1.0)
     seen.paths["biases"] = [1e-3 * terms[:, [0]]]  # all is up to the full model
