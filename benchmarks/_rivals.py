@@ -27,8 +27,8 @@ MANY = 50_000  # labels from which one held-out tenth is enough to choose on
 class LogisticOnExposures(ClassifierMixin, BaseEstimator):
     """One-hot logistic regression with singular vectors of all exposures beside.
 
-    Columns for every user and item, 32 singular vectors of the exposures of each, and
-    their products.
+    Columns for every user and item, 32 singular vectors of the exposures of each (fewer
+    if there are fewer users or items), and their products.
     """
 
     def __init__(self, C: float = 1.0) -> None:
@@ -46,8 +46,8 @@ class LogisticOnExposures(ClassifierMixin, BaseEstimator):
         scaled = (scaled @ sparse.diags_array(right**-0.5)).tocsr()
         U, _, V = randomized_svd(scaled, N_VECTORS, random_state=0)
         # A row of zeros for ids that were never shown.
-        self.user_ = np.vstack([U, np.zeros(N_VECTORS)]) * np.sqrt(n_users)
-        self.item_ = np.vstack([V.T, np.zeros(N_VECTORS)]) * np.sqrt(n_items)
+        self.user_ = np.vstack([U, np.zeros(U.shape[1])]) * np.sqrt(n_users)
+        self.item_ = np.vstack([V.T, np.zeros(len(V))]) * np.sqrt(n_items)
         self.model_ = LogisticRegression(C=self.C, tol=1e-5, max_iter=1000)
         self.model_.fit(self._features(X), y)
         self.classes_ = self.model_.classes_

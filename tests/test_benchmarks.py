@@ -48,7 +48,7 @@ def test_a_log_is_drawn_and_measured(own_modules, monkeypatch):
     drawn = {**random_logs.draw(10_000), **small, "label_fraction": 0.3}
     monkeypatch.setattr(random_logs, "draw", lambda seed: drawn)
     found = random_logs.measure(3)
-    assert set(found["AUC"]) == {"LR", "LR, tuned", "LR + SVD, tuned", "default"}
+    assert set(found["AUC"]) == {*random_logs.RIVALS, "default"}
     page = random_logs.page([found, {"seed": 4, "labels": 7, "AUC": {}}], "At home.")
     assert "1 generated logs" in page
     assert "At home." in page
