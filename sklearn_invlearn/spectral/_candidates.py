@@ -100,7 +100,7 @@ def fit_path(
     part, compact, users, items = _part(P, Q, structure, labels)
     for strength in strengths:
         precisions = precisions_of(structure, strength)
-        if structure == "factors":
+        if structure == "factors":  # from where it ended it would not find out again
             part, *_ = _part(P, Q, structure, labels)
             n_steps = _n_steps(len(labels), in_fold=False)
             fit_bilinear(part, compact, precisions, n_steps=n_steps, seed=seed)

@@ -47,7 +47,7 @@ class Weighing:
     weights : dict of str to ndarray of shape (1,) or (n_terms,)
         For each of CANDIDATES; the full one may have a weight for each of its terms.
     strengths : dict of str to float
-        Of each convex structure that was tried.
+        Of each structure but the full one that was tried.
     factors : float or None
         Precision of p and q in the full one, if it has them.
     """
@@ -74,7 +74,7 @@ def weigh(
     learned: Precisions,
     seed: int,
 ) -> Weighing:
-    """Cross-validate the convex structures' strengths, then weigh all candidates.
+    """Cross-validate the strengths of all but the full one, then weigh all candidates.
 
     The full one has the precisions learned from all labels.
 
