@@ -83,7 +83,7 @@ class MatrixFactorisation(ClassifierMixin, BaseEstimator):
         labels = Labels(*codes, y.astype(float), np.ones(len(y)))
         empty = [np.zeros((len(ids) + 1, 0), np.float32) for ids in self.ids_]
         torch.manual_seed(0)
-        self.model_ = Bilinear(*empty, "full", labels.base_rate)
+        self.model_ = Bilinear(*empty, "factors", labels.base_rate)
         names = self.model_.blocks
         precisions = {k: self.factors if k in "pq" else self.bias for k in names}
         fit_bilinear(self.model_, labels, precisions, n_steps=N_STEPS, seed=0)
