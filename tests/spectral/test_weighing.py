@@ -6,6 +6,7 @@ import torch
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
+from sklearn_invlearn import CrossEntropyRecommender, load
 from sklearn_invlearn.datasets import make_sparse_feedback
 from sklearn_invlearn.spectral import Labels, exposure_matrix, spectral_embeddings
 from sklearn_invlearn.spectral import _weighing as weighing_module
@@ -128,6 +129,23 @@ def test_factors_alone_need_labels_enough(monkeypatch):
     monkeypatch.setattr(weighing_module, "_ROWS_PER_ID", known.rows_per_id)
     fit = fit_spectral(known, exposed, shape, seed=0)
     assert "factors" not in {model.structure for model in fit.models}
+
+
+def test_factors_alone_are_saved_and_updated(tmp_path):
+    known, rest, _, _ = sharp_taste()
+    X, pool = (np.column_stack([rows.user, rows.item]) for rows in (known, rest))
+    est = CrossEntropyRecommender(random_state=0, device="cpu")
+    est.fit(X, known.y, X_unlab=(pool,))
+    assert "factors" in est.net_.module_.settings()["structures"]
+    proba = est.predict_proba(pool)
+    est.save(tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.predict_proba(pool), proba)
+    new = np.array([[1000, 0], [1000, 1], [1001, 2]])
+    est.partial_fit(new, [1, 1, 0])
+    untouched = ~np.isin(pool[:, 1], new[:, 1])
+    np.testing.assert_array_equal(est.predict_proba(pool)[untouched], proba[untouched])
+    assert np.isfinite(est.predict_proba(new)).all()
 
 
 def test_right_labels_do_not(data):
