@@ -27,7 +27,7 @@ STRENGTHS = {
     "biases": (0.3, 1.0, 3.0, 10.0, 30.0),
     "linear": (0.3, 1.0, 3.0, 10.0, 30.0),
     "crossed": (10.0, 30.0, 100.0),
-    "factors": (0.5, 1.0, 2.0),
+    "factors": (0.25, 0.5, 1.0, 2.0),
 }
 CANDIDATES = (*STRENGTHS, "full")
 FEWEST_ROWS = 1_000  # below, p and q have nothing to learn from
@@ -38,7 +38,7 @@ _BASE = {
     "biases": _FREE,
     "linear": _FREE,
     "crossed": PRECISIONS,
-    "factors": {"b_u": 1.0, "b_i": 1.0, "p": 8.0, "q": 8.0},
+    "factors": dict.fromkeys(STRUCTURES["factors"], 8.0),
 }
 _N_STEPS = 500
 _N_STEPS_LARGE = 700

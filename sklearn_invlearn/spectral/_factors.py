@@ -48,7 +48,7 @@ def precision_of_factors(
     seed : int
         Order of the rows.
     """
-    if known.rows_per_id < _ROWS_PER_ID:
+    if len(known) < _ROWS_PER_ID * sum(known.n_ids):
         return learned["p"]
     users, user = np.unique(np.r_[known.user, held_out.user], return_inverse=True)
     items, item = np.unique(np.r_[known.item, held_out.item], return_inverse=True)

@@ -39,9 +39,9 @@ class Labels:
         return float(np.clip(np.average(self.y, weights=self.weight), bound, 1 - bound))
 
     @property
-    def rows_per_id(self) -> float:
-        """Rows per user and item that has any."""
-        return len(self) / (len(np.unique(self.user)) + len(np.unique(self.item)))
+    def n_ids(self) -> tuple[int, int]:
+        """Numbers of users and of items that have rows."""
+        return len(np.unique(self.user)), len(np.unique(self.item))
 
 
 @torch.no_grad()

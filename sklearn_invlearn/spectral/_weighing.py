@@ -33,7 +33,9 @@ _LUCK = 3_000  # rows up to which a gain over the biases may be luck
 _RIDGE_OF_TERMS, _RIDGE_IF_WRONG = 30.0, 5.0
 _PERHAPS_WRONG = 3.0  # strength that biases want where labels may be wrong
 _LEAST_WEIGHT = 0.01  # that is worth a model to be fitted, kept and asked every time
-_ROWS_PER_ID = 4  # labels per user and item from which factors alone may be best
+# Labels for each user or each item from which factors alone may be best: where the
+# vectors of one side are known, a few labels tell those of the other.
+_ROWS_PER_ID = 10
 _OWN_SHARE = 0.02  # of a pair in the exposures of its user and its item, on average
 
 
@@ -169,9 +171,8 @@ def _worth_trying(
             perhaps_wrong = max(tried.get("biases", (0.0,))) >= _PERHAPS_WRONG
             if len(known) < FEWEST_ROWS or not perhaps_wrong:
                 continue
-        if structure == "factors" and (
-            len(known) < FEWEST_ROWS or known.rows_per_id < _ROWS_PER_ID
-        ):
+        fewest = max(FEWEST_ROWS, _ROWS_PER_ID * min(known.n_ids))
+        if structure == "factors" and len(known) < fewest:
             continue
         columns: list[np.ndarray] = []
         path = fit_path(embeddings, structure, rows, strengths, seed=seed, **how)
