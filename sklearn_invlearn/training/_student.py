@@ -78,8 +78,8 @@ def _decays(
 ) -> tuple[list[tuple[torch.Tensor, float]], bool]:
     """Parameters and precisions over n of their priors; whether there is another.
 
-    A third of a step would be the penalty, as a term of the loss, or a tenth the
-    groups that an optimiser needs for a weight decay each.
+    As a term of the loss the penalty would be a third of a step, and as weight decay
+    in an optimiser with a group for each precision a tenth.
     """
     if not hasattr(module, "gaussian_priors"):
         return [], hasattr(module, "penalty")
