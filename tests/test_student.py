@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import KFold
 
 from sklearn_invlearn import (
     CrossEntropyRecommender,
@@ -15,6 +16,7 @@ from sklearn_invlearn import (
     load,
 )
 from sklearn_invlearn.datasets import make_sparse_feedback
+from sklearn_invlearn.fitting import _student
 from sklearn_invlearn.fitting._student import (
     GATE_DTYPE,
     _losses,
@@ -70,8 +72,15 @@ class FullModelAlone(SpectralExposure):
     def fitted(cls, n_users, n_items, *, labels, exposed, seed, report=None):
         exposures = exposure_matrix(*exposed, (n_users, n_items))
         embeddings = spectral_embeddings(exposures, np.random.default_rng(seed))
-        full, learned = fit_full(embeddings, Labels(**labels), None, seed)
-        return SpectralExposure([full], [learned], 0.0, np.ones(1))
+        rows = Labels(**labels)
+        full, learned = fit_full(embeddings, rows, None, seed)
+        module = cls([full], [learned], 0.0, np.ones(1))
+        for train, test in KFold(3, shuffle=True, random_state=seed).split(rows.y):
+            other, _ = fit_full(embeddings, rows[train], learned, seed)
+            unseen = (torch.from_numpy(ids[test]) for ids in (rows.user, rows.item))
+            logit = other(*unseen).detach().double().numpy()
+            module.out_of_fold.append((test, logit))
+        return module
 
 
 @pytest.fixture(scope="module")
@@ -91,11 +100,30 @@ def auc(est, data):
 
 def test_on_clean_labels_the_model_stays_exactly_as_it_was_fitted(on_clean, data):
     est = fit(InverseDualLossRecommender, data, data.y)
-    assert len(est.gate_) == 1
-    assert est.gate_["weight"].tolist() == [0.0]
+    assert len(est.gate_)
+    assert (est.gate_["weight"] == 0).all()
     assert est.n_iter_ == 0
     z = [m.decision_function(data.X_test) for m in (on_clean, est)]
     np.testing.assert_array_equal(*z)
+
+
+def test_rows_held_out_do_not_change_what_comes_fitted(data, on_clean):
+    """The inverse gradient holds rows out, cross entropy does not."""
+    seen = []
+
+    class Seen(SpectralExposure):
+        @classmethod
+        def fitted(cls, *sizes, labels, exposed, seed, **kwargs):
+            seen.append((labels, exposed, seed))
+            return deepcopy(on_clean.net_.module_)
+
+    for recommender in (CrossEntropyRecommender, InverseGradientRecommender):
+        fit(recommender, data, data.y, backbone=Seen)
+    (labels, exposed, seed), (of_ig, exposed_of_ig, seed_of_ig) = seen
+    for name, column in labels.items():
+        np.testing.assert_array_equal(of_ig[name], column)
+    np.testing.assert_array_equal(exposed_of_ig, exposed)
+    assert seed_of_ig == seed
 
 
 def test_the_penalty_is_the_sum_of_the_gaussian_priors(with_student):
@@ -138,7 +166,7 @@ def test_a_file_keeps_student_and_gate(with_student, data, tmp_path):
 
 def test_the_trace_begins_with_the_gate(on_clean, data):
     backbone = already_fitted(on_clean)
-    est = fit(InverseGradientRecommender, data, data.y, backbone=backbone)
+    est = fit(InverseGradientRecommender, data, data.y, backbone=backbone, max_epochs=1)
     assert len(est.gate_)
     first = est.trace_[: len(est.gate_)]
     assert first["epoch"].tolist() == [0] * len(est.gate_)
@@ -147,6 +175,24 @@ def test_the_trace_begins_with_the_gate(on_clean, data):
     for name in ("loss_direct", "loss_pass", "loss_inverse"):
         np.testing.assert_array_equal(first[name], est.gate_[name])
     assert (est.trace_["epoch"][len(est.gate_) :] == 1).all()
+
+
+def test_no_epoch_follows_the_gate_by_default(on_clean, data):
+    backbone = already_fitted(on_clean)
+    est = fit(InverseGradientRecommender, data, data.y, backbone=backbone)
+    assert est.n_iter_ == 0
+    z = [m.decision_function(data.X_test) for m in (on_clean, est)]
+    np.testing.assert_array_equal(*z)
+    (row,) = est.history_
+    assert row["epoch"] == 0
+    assert row["n_pass"] == len(est.gate_) == len(est.trace_)
+    assert row["n_direct"] == row["n_inverse"] == 0
+    for step, traced in zip(row["batches"], est.trace_, strict=True):
+        assert step == {name: traced[name] for name in traced.dtype.names[1:]}
+    est.partial_fit(data.X[:50], data.y[:50])
+    assert est.n_iter_ == 1
+    assert [row["epoch"] for row in est.history_] == [1]
+    assert est.trace_["epoch"].max() == 1
 
 
 @pytest.mark.parametrize("recommender", RECOMMENDERS)
@@ -199,17 +245,15 @@ def test_a_backbone_without_student_stays_as_it_is(data):
 class Table(torch.nn.Module):
     """A logit for each item; its student is another table."""
 
-    def __init__(self, logits):
+    def __init__(self, logits, out_of_fold=()):
         super().__init__()
+        self.out_of_fold = out_of_fold
         self.item = torch.nn.Embedding.from_pretrained(
             torch.as_tensor(logits, dtype=torch.float32)[:, None], freeze=False
         )
 
     def forward(self, user, item):
         return self.item(item)[:, 0]
-
-    def penalty(self):
-        return 0.5 * 1e4 * self.item.weight.square().sum()  # no fit moves it off zero
 
     def student(self, base_rate):
         assert 0 < base_rate < 1
@@ -261,8 +305,10 @@ def table_case(sign):
     y = (rng.random(1500) < 1 / (1 + np.exp(-truth[item]))).astype(float)
     codes = np.stack([np.zeros_like(item), item])
     labelled = Pairs.from_codes(codes, y, device=torch.device("cpu"))
+    folds = [(np.arange(k, 1500, 3), np.zeros(500)) for k in range(3)]
+    known = Table(np.zeros(40), folds)
     module, gate = gated_by_held_out_labels(
-        Table(np.zeros(40)), labelled, None, seed=0, teach=teaching(sign * truth)
+        known, labelled, None, seed=0, teach=teaching(sign * truth)
     )
     return module, np.array(gate, dtype=GATE_DTYPE), labelled, truth
 
@@ -289,6 +335,38 @@ def test_a_student_that_is_wrong_is_left_out():
     assert gate["weight"].tolist() == [0.0]
     assert gate["loss_inverse"][0] < gate["loss_pass"][0] < gate["loss_direct"][0]
     assert (module.item.weight == 0).all()
+
+
+def test_a_gain_that_is_next_to_nothing_is_none(monkeypatch):
+    assert table_case(+1)[1]["weight"][0] > 0
+    monkeypatch.setattr(_student, "_SMALLEST_GAIN", 1e4)
+    module, gate, *_ = table_case(+1)
+    assert gate["weight"].tolist() == [0.0]
+    assert (module.item.weight == 0).all()
+
+
+def test_without_logits_out_of_fold_nothing_is_asked():
+    labelled = table_case(+1)[2]
+    known = Table(np.zeros(40))
+    module, gate = gated_by_held_out_labels(known, labelled, None, seed=0)
+    assert module is known
+    assert gate == []
+
+
+@pytest.mark.parametrize("n", [900, 2_000])
+def test_logits_out_of_fold_are_those_of_models_without_the_fold(data, n):
+    """They predict; where labels are random they do not."""
+    rng = np.random.default_rng(0)
+    aucs = []
+    for y in (data.y[:n], rng.permutation(data.y[:n])):
+        est = CrossEntropyRecommender(**SPECTRAL).fit(data.X[:n], y)
+        folds = est.net_.module_.out_of_fold
+        rows = np.concatenate([rows for rows, _ in folds])
+        np.testing.assert_array_equal(np.sort(rows), np.arange(n))
+        logit = np.concatenate([logit for _, logit in folds])
+        aucs.append(roc_auc_score(y[rows], logit))
+    assert aucs[0] > 0.54
+    assert abs(aucs[1] - 0.5) < 0.04
 
 
 def test_losses_of_the_gate_by_hand():

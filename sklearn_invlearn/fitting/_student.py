@@ -9,12 +9,10 @@ often none: then the model stays as it was fitted.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -31,11 +29,11 @@ GATE_DTYPE = np.dtype(
 )
 Gate = list[tuple[int, float, float, float, float]]  # rows of GATE_DTYPE
 
-_N_FOLDS = 3
-_MANY = 100_000  # rows from which one fold tells enough
 _MIN_ROWS = 1_000
 _MIN_RARER = 20
-_SMALLEST_WEIGHT = 1e-3
+# In the summed loss of the labels held out so far, in nats. Under clean labels a
+# student gains a twentieth now and then, where labels are wrong one or several.
+_SMALLEST_GAIN = 0.2
 _TRIAL_WEIGHT = 0.1  # that the losses of a rejected student are shown at
 
 
@@ -85,7 +83,8 @@ def gated_by_held_out_labels(
     Parameters
     ----------
     module : nn.Module
-        Fitted to `labelled`; on the CPU, like the pairs.
+        Fitted to `labelled`, with the logits of rows that it held out for that; on the
+        CPU, like the pairs.
     labelled : Pairs
         Labelled pairs.
     pool : Pairs or None
@@ -107,6 +106,9 @@ def gated_by_held_out_labels(
     too_few = len(y) < _MIN_ROWS or rarer < _MIN_RARER
     if too_few or not hasattr(module, "student") or _student(module, labelled) is None:
         return module, []
+    folds = module.out_of_fold
+    if not folds:
+        return module, []
     # Who has no label keeps to the embeddings: tables of all would take long.
     users, items = labelled.user.unique(), labelled.item.unique()
     known = _recoded(labelled, users, items)
@@ -114,8 +116,8 @@ def gated_by_held_out_labels(
     if shown is not None and not len(shown):
         return module, []
     part = module.part(users, items)
-    intercept, weights, gate = _cross_validated(part, known, shown, seed, teach)
-    if weights[1] <= _SMALLEST_WEIGHT:
+    intercept, weights, gate = _cross_validated(part, folds, known, shown, seed, teach)
+    if not weights[1]:
         return module, gate
     student, of_part = _student(module, labelled), _student(part, known)
     teach(of_part, known, shown, seed=seed)
@@ -125,20 +127,26 @@ def gated_by_held_out_labels(
 
 def _cross_validated(
     module: Any,
+    folds: list[tuple[np.ndarray, np.ndarray]],
     labelled: Pairs,
     pool: Pairs | None,
     seed: int,
     teach: Callable[..., None],
 ) -> tuple[float, np.ndarray, Gate]:
-    """Intercept, weights of model and student, and the gate."""
-    y = _column(labelled.y)
+    """Intercept, weights of model and student, and the gate.
+
+    The student is held out from the same folds as the model was.
+    """
     rows, logits = [], []
-    for train, test in KFold(_N_FOLDS, shuffle=True, random_state=seed).split(y):
-        rows.append(test)
-        z = _held_out_logits(module, labelled, pool, train, test, seed, teach)
-        logits.append(z)
+    for held_out, logit in folds:
+        others = np.delete(np.arange(len(labelled)), held_out)
+        known, unseen = (labelled[torch.from_numpy(r)] for r in (others, held_out))
+        student = _student(module, known)
+        teach(student, known, pool, seed=seed)
+        rows.append(held_out)
+        logits.append(np.column_stack([logit, score_pairs(student, unseen.codes)]))
         intercept, weights = _weights(logits, rows, labelled)
-        if weights[1] <= _SMALLEST_WEIGHT or len(y) >= _MANY:
+        if not weights[1]:
             break
     return intercept, weights, _losses(logits, rows, labelled, intercept, weights)
 
@@ -158,34 +166,25 @@ def _student(module: Any, labelled: Pairs) -> Any:
     return module.student(share_of_positives(labelled))
 
 
-def _held_out_logits(
-    module: Any,
-    labelled: Pairs,
-    pool: Pairs | None,
-    train: np.ndarray,
-    test: np.ndarray,
-    seed: int,
-    teach: Callable[..., None],
-) -> np.ndarray:
-    """Logits (n_test, 2) of the model without the rows `test`, and of a student.
-
-    The former is not fitted anew: it forgets the rows by training on the others.
-    """
-    known, held_out = (labelled[torch.from_numpy(rows)] for rows in (train, test))
-    without = deepcopy(module)
-    fit_to_convergence(without, known, None, seed=seed)
-    student = _student(module, known)
-    teach(student, known, pool, seed=seed)
-    return np.column_stack([score_pairs(m, held_out.codes) for m in (without, student)])
-
-
 def _weights(
     logits: list[np.ndarray], rows: list[np.ndarray], labelled: Pairs
 ) -> tuple[float, np.ndarray]:
-    """Intercept and weights of both, from the folds so far."""
+    """Intercept and weights of both, from the folds so far; 0 for an idle student."""
+    y, weight = _held_out(rows, labelled)
+    both = np.vstack(logits)
+    intercept, weights = stacking_weights(both, y, weight)
+    shift, slope = stacking_weights(both[:, :1], y, weight)
+    ways = intercept + both @ weights, shift + both[:, :1] @ slope
+    joined, alone = cross_entropies(np.column_stack(ways), y, weight)
+    if alone - joined < _SMALLEST_GAIN:
+        return shift, np.r_[slope, 0.0]
+    return intercept, weights
+
+
+def _held_out(rows: list[np.ndarray], labelled: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and weights of the folds so far."""
     tried = np.concatenate(rows)
-    y, weight = _column(labelled.y)[tried], _row_weights(labelled)[tried]
-    return stacking_weights(np.vstack(logits), y, weight)
+    return _column(labelled.y)[tried], _row_weights(labelled)[tried]
 
 
 def _losses(
@@ -196,8 +195,10 @@ def _losses(
     weights: np.ndarray,
 ) -> Gate:
     """Held-out loss of each fold with the student, without it, and against it."""
-    shift, slope = _weights([z[:, :1] for z in logits], rows, labelled)
-    chosen = weights[1] > _SMALLEST_WEIGHT
+    shift, slope = stacking_weights(
+        np.vstack(logits)[:, :1], *_held_out(rows, labelled)
+    )
+    chosen = weights[1] > 0
     step = float(weights[1]) if chosen else _TRIAL_WEIGHT
     gate = []
     for k, (z, test) in enumerate(zip(logits, rows)):

@@ -21,6 +21,12 @@ class SpectralExposure(nn.Module):
     Built by :meth:`fitted`. What a procedure does with it afterwards starts at the
     optimum of the penalised loss of the labels, and :meth:`penalty` keeps the same
     prior in force.
+
+    Attributes
+    ----------
+    out_of_fold : list of (ndarray of int64, ndarray of float64)
+        For each fold that the fit has held out: positions of its labels, and their
+        logits by models of the others. Empty if not fitted, or below ten labels.
     """
 
     stages = STAGES
@@ -37,6 +43,7 @@ class SpectralExposure(nn.Module):
         self.precisions = precisions
         self.weights = weights.tolist()
         self.intercept = intercept
+        self.out_of_fold: list[tuple[np.ndarray, np.ndarray]] = []
 
     @classmethod
     def fitted(
@@ -64,7 +71,9 @@ class SpectralExposure(nn.Module):
         """
         sizes = (n_users, n_items)
         fit = fit_spectral(Labels(**labels), exposed, sizes, seed, report)
-        return cls(fit.models, fit.precisions, fit.intercept, fit.weights)
+        module = cls(fit.models, fit.precisions, fit.intercept, fit.weights)
+        module.out_of_fold = fit.out_of_fold
+        return module
 
     def settings(self) -> dict[str, Any]:
         """What stays once the module is fitted, in plain values; see :meth:`blank`."""

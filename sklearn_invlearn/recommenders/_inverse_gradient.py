@@ -8,13 +8,21 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
+from skorch.history import History
 
 from ..fitting._build import comes_fitted
 from ..fitting._student import GateMixin
-from ..training import InverseGradientNet, PairNet
+from ..training import DIRECTIONS, InverseGradientNet, PairNet
 from ._base import BaseRecommender
 from ._intervals import Interval
 from ._shared_docs import with_shared_parameters
+
+_LOSSES = tuple(f"loss_{direction}" for direction in DIRECTIONS)
+_TRACE_DTYPE = np.dtype(
+    [("epoch", np.int64)]
+    + [(name, np.float64) for name in _LOSSES]
+    + [("direction", "U7")]
+)
 
 
 @with_shared_parameters
@@ -40,7 +48,8 @@ class InverseGradientRecommender(GateMixin, BaseRecommender):
     alpha : float, default=None
         Size α of the probe step on unlabeled pairs. None is ``0.1 * gamma``, as in
         the paper, whose convergence analysis asks for α < γ; for a backbone that comes
-        fitted ("spectral"), None puts a gate before that, see Notes.
+        fitted ("spectral"), None puts a gate before that, and with ``max_epochs=None``
+        in its place, see Notes.
 
     probe : {"sgd", "sign"}, default="sgd"
         Probe step :math:`\alpha g`, as the paper has it, or :math:`\alpha \,
@@ -84,7 +93,9 @@ class InverseGradientRecommender(GateMixin, BaseRecommender):
 
     history_ : skorch History
         One row per epoch: ``train_loss``, and ``valid_loss`` where there are
-        validation rows; counts ``n_direct``, ``n_inverse`` and ``n_pass``.
+        validation rows; counts ``n_direct``, ``n_inverse`` and ``n_pass``; the steps
+        of `trace_` as its batches. Where the gate has stood in for all epochs, one row,
+        of epoch 0, with its counts and steps.
 
     n_iter_ : int
         Epochs that were run.
@@ -118,7 +129,8 @@ class InverseGradientRecommender(GateMixin, BaseRecommender):
     A backbone that comes fitted has seen the training-test rows, which then approve of
     anything. By default a gate on rows that it has not seen comes first: a student of
     the pool joins the fitted model, in the direction and with the step size that lower
-    the held-out loss most, or does not (*pass*). It is an extension, the same as in
+    the held-out loss most, or does not (*pass*). With ``max_epochs=None`` that is all:
+    where it was asked, no epoch follows. It is an extension, the same as in
     :class:`InverseDualLossRecommender`, whose Notes describe it.
 
     References
@@ -211,6 +223,12 @@ class InverseGradientRecommender(GateMixin, BaseRecommender):
     def _asks_held_out_labels(self) -> bool:
         return self.alpha is None and comes_fitted(self.backbone)
 
+    def _n_epochs(self) -> int:
+        # Adam's first steps are of size γ however small the gradient: with wrong labels
+        # an epoch after the gate undoes what regularisation has achieved.
+        answered = self.max_epochs is None and self._gate and not self._goes_on
+        return 0 if answered else super()._n_epochs()
+
     def _net(self) -> tuple[type[PairNet], dict[str, Any]]:
         return InverseGradientNet, {
             "alpha": 0.1 * self.gamma if self.alpha is None else self.alpha,
@@ -220,18 +238,37 @@ class InverseGradientRecommender(GateMixin, BaseRecommender):
         }
 
     @property
+    def history_(self) -> History:
+        """A row per epoch; where there was none, that of the gate, which is epoch 0."""
+        check_is_fitted(self, "net_")
+        if len(self.net_.history) or not len(self.gate_):
+            return self.net_.history
+        history = History()
+        history.new_epoch()
+        history.record("epoch", 0)
+        for step in self.trace_:
+            history.new_batch()
+            for name in (*_LOSSES, "direction"):
+                history.record_batch(name, step[name].item())
+        for direction in DIRECTIONS:
+            n_taken = int((self.trace_["direction"] == direction).sum())
+            history.record(f"n_{direction}", n_taken)
+        return history
+
+    @property
     def trace_(self) -> np.ndarray:
         """Losses and direction of every unlabeled step; epoch 0 is the gate."""
         check_is_fitted(self, "net_")
-        losses = ("loss_direct", "loss_pass", "loss_inverse")
-        dtype = [("epoch", np.int64), *((n, np.float64) for n in losses)]
-        gate = [
-            (0, *(fold[n] for n in losses), "direct" if fold["weight"] else "pass")
+        steps = [
+            (
+                0,
+                *(fold[name] for name in _LOSSES),
+                "direct" if fold["weight"] else "pass",
+            )
             for fold in self.gate_
-        ]
-        steps = gate + [
-            (row["epoch"], *(step[n] for n in losses), step["direction"])
-            for row in self.history_
+        ] + [
+            (row["epoch"], *(step[name] for name in _LOSSES), step["direction"])
+            for row in self.net_.history
             for step in row["batches"]
         ]
-        return np.array(steps, dtype=[*dtype, ("direction", "U7")])
+        return np.array(steps, dtype=_TRACE_DTYPE)

@@ -25,12 +25,15 @@ class SpectralFit:
     """Models for all users and items; the logit is intercept + Σ weight · model.
 
     Only models with a weight above zero are kept, at least one with embeddings.
+    `out_of_fold` has the rows of each fold that was held out, and the logits that
+    fits to the others gave them.
     """
 
     models: list[Bilinear]
     precisions: list[Precisions]
     intercept: float
     weights: np.ndarray
+    out_of_fold: list[tuple[np.ndarray, np.ndarray]]
 
 
 STAGES = ("embeddings", "precisions", "held-out labels", "final models")
@@ -65,7 +68,7 @@ def fit_spectral(
     report("precisions")
     full, learned = fit_full(embeddings, labels, None, seed)
     if len(labels) < _MIN_ROWS:
-        return SpectralFit([full], [learned], 0.0, np.ones(1))
+        return SpectralFit([full], [learned], 0.0, np.ones(1), [])
     report("held-out labels")
     weighing = weigh(exposures, embeddings, labels, learned, seed)
     report("final models")
@@ -104,4 +107,6 @@ def _mixture(
             models += fit_path(embeddings, structure, labels, (strength,), seed=seed)
             precisions.append(precisions_of(structure, strength))
             kept.append(factors[0])
-    return SpectralFit(models, precisions, weighing.intercept, np.array(kept))
+    return SpectralFit(
+        models, precisions, weighing.intercept, np.array(kept), weighing.out_of_fold
+    )

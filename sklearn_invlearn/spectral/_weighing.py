@@ -52,12 +52,15 @@ class Weighing:
         Of each structure but the full one that was tried.
     factors : float or None
         Precision of p and q in the full one, if it has them.
+    out_of_fold : list of (ndarray of int64, ndarray of float64)
+        For each fold the rows that were held out, and their logits.
     """
 
     intercept: float
     weights: dict[str, np.ndarray]
     strengths: dict[str, float]
     factors: float | None
+    out_of_fold: list[tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass
@@ -231,13 +234,17 @@ def _weighed(
     columns["full"] = terms if len(labels) >= FEWEST_ROWS else whole
     ridge = _RIDGE_IF_WRONG if "crossed" in columns else _RIDGE_OF_TERMS
     intercept, found = _stacked(columns, rows, ridge)
+    logit = intercept + np.sum([columns[k] @ found[k] for k in found], axis=0)
     share = 1.0
     if len(labels) < _LUCK:
-        logit = intercept + sum(columns[name] @ found[name] for name in found)
-        share = trust(columns["biases"][:, 0], logit, rows.y, rows.weight)
+        biases = columns["biases"][:, 0]
+        share = trust(biases, logit, rows.y, rows.weight)
+        logit = share * logit + (1 - share) * biases
     weights = {k: share * found.get(k, np.zeros(1)) for k in CANDIDATES}
     weights["biases"] = weights["biases"] + (1 - share)
-    return Weighing(share * intercept, weights, strengths, factors)
+    ends = np.cumsum([len(fold) for fold in seen.rows])[:-1]
+    out_of_fold = list(zip(seen.rows, np.split(logit, ends)))
+    return Weighing(share * intercept, weights, strengths, factors, out_of_fold)
 
 
 def _stacked(

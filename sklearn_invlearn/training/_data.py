@@ -44,7 +44,12 @@ class TrainingData:
 
     @property
     def all_labelled(self) -> Pairs:
-        """Labelled rows of both kinds: those of the supervised steps and held out."""
+        """Labelled rows of both kinds: those of the supervised steps and held out.
+
+        In the order in which ``fit`` was given them, so that what comes fitted is the
+        same model whether or not a procedure holds rows out.
+        """
         if self.held_out is None:
             return self.labelled
-        return Pairs.joined([self.labelled, self.held_out.pairs])
+        both = Pairs.joined([self.labelled, self.held_out.pairs])
+        return both if both.row is None else both[both.row.argsort()]

@@ -19,9 +19,8 @@ def dual_loss(module: Any, unlabeled: Pairs) -> Tensor:
     return loss.sum() / max(len(loss), 1)
 
 
-def aligned_dual_loss(module: Any, unlabeled: Pairs, prior: float) -> Tensor:
+def aligned_dual_loss(logit: Tensor, prior: float) -> Tensor:
     """Mean dual loss of a batch whose annotations have the mean `prior`, shape ()."""
-    logit = module(unlabeled.user, unlabeled.item)
     w1 = align_to_prior(annotation_proba(logit.detach()), prior)
     return cross_entropy(logit, w1).sum() / max(len(logit), 1)
 
@@ -57,7 +56,9 @@ class InverseDualLossNet(PairNet):
             unlabeled_loss = (
                 dual_loss(self.module_, unlabeled)
                 if prior is None
-                else aligned_dual_loss(self.module_, unlabeled, prior)
+                else aligned_dual_loss(
+                    self.module_(unlabeled.user, unlabeled.item), prior
+                )
             )
             self.descend(batch, labelled_loss + self.alpha / self.lr * unlabeled_loss)
             yield labelled_loss.detach()

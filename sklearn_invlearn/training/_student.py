@@ -1,7 +1,6 @@
 """Train a module to convergence on labels and, if given, on its own annotations.
 
-Not an epoch of a procedure but a fit: many steps of Adam at a rate that falls to zero,
-so that a module which starts with rows in it that it should not know forgets them.
+Not an epoch of a procedure but a fit: many steps of Adam at a rate that falls to zero.
 """
 
 from __future__ import annotations
@@ -57,11 +56,15 @@ def fit_to_convergence(
     module.train()
     for _ in range(_N_STEPS):
         batch = next(batches)
-        loss = criterion(module(batch.user, batch.item), batch.y, batch.weight)
+        parts = [batch] if annotated is None else [batch, next(annotated)]
+        both = Pairs.joined(parts)  # a gradient of each table, not two
+        logit = module(both.user, both.item)
+        of_batch, of_pool = logit[: len(batch)], logit[len(batch) :]
+        loss = criterion(of_batch, batch.y, batch.weight)
         if add_penalty:
             loss = loss + module.penalty() / len(labelled)
         if annotated is not None:
-            loss = loss + aligned_dual_loss(module, next(annotated), prior)
+            loss = loss + aligned_dual_loss(of_pool, prior)
         optimizer.zero_grad()
         loss.backward()
         with torch.no_grad():
