@@ -189,7 +189,7 @@ def test_no_epoch_follows_the_gate_by_default(on_clean, data):
     assert row["n_direct"] == row["n_inverse"] == 0
     for step, traced in zip(row["batches"], est.trace_, strict=True):
         assert step == {name: traced[name] for name in traced.dtype.names[1:]}
-    est.partial_fit(data.X[:50], data.y[:50])
+    est.set_params(backbone="spectral").partial_fit(data.X[:50], data.y[:50])
     assert est.n_iter_ == 1
     assert [row["epoch"] for row in est.history_] == [1]
     assert est.trace_["epoch"].max() == 1

@@ -95,11 +95,12 @@ class InverseDualLossRecommender(GateMixin, BaseRecommender):
     default the pool goes to a *student*: a second model on the same embeddings with
     a strong prior, that minimises :math:`L` with annotations aligned to the prior. The
     logit of a pair becomes :math:`a + b\,z + c\,z_{student}`, with a, b and
-    :math:`c \ge 0` from held-out labels (three folds), an extension
-    that follows Wolpert's "Stacked generalization" (1992). If c is 0 on the first fold,
-    as it usually is with clean labels, the model stays exactly as it was fitted. With
-    many wrong labels the student can help a lot. There is no student without `X_unlab`,
-    or with fewer than 1,000 labels or 20 of one class.
+    :math:`c \ge 0` from the labels that the fit has held out (three folds, or a tenth
+    from 50,000 labels), an extension that follows Wolpert's "Stacked generalization"
+    (1992). If c is 0 on the first fold, or lowers the loss of all of them together by
+    less than 0.2, as usual with clean labels, the model stays exactly as it was fitted.
+    With many wrong labels the student can help a lot. There is no student without
+    `X_unlab`, or with fewer than 1,000 labels or 20 of one class.
 
     References
     ----------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import sparse
@@ -11,65 +10,26 @@ from sklearn.model_selection import KFold
 
 from ._bilinear import Bilinear
 from ._candidates import (
-    CANDIDATES,
     FEWEST_ROWS,
     STRENGTHS,
     Precisions,
     fit_full,
     fit_path,
 )
+from ._combination import HeldOut, Weighing, weighed
 from ._convex import ROUGHLY
 from ._embeddings import Embeddings, embeddings_for, exposure_matrix, without
 from ._factors import precision_of_factors
 from ._labels import Labels, terms_of
-from ._stacking import cross_entropies, stacking_weights, trust
+from ._stacking import cross_entropies
 
 _ONE_FOLD = 50_000  # rows from which a single held-out tenth is enough
 _ENOUGH_TO_TELL = 100_000  # rows that show whether strong regularisation is better
-_LUCK = 3_000  # rows up to which a gain over the biases may be luck
-# On the weights of terms. A departure from the model's ought to show in dozens of
-# labels, else terms that say nothing get weights that fit the noise (.003 of AUC with
-# 5,000 labels). Where labels are wrong the terms do differ: some have learned them.
-_RIDGE_OF_TERMS, _RIDGE_IF_WRONG = 30.0, 5.0
 _PERHAPS_WRONG = 3.0  # strength that biases want where labels may be wrong
-_LEAST_WEIGHT = 0.01  # that is worth a model to be fitted, kept and asked every time
 # Labels for each user or each item from which factors alone may be best: where the
 # vectors of one side are known, a few labels tell those of the other.
 _ROWS_PER_ID = 10
 _OWN_SHARE = 0.02  # of a pair in the exposures of its user and its item, on average
-
-
-@dataclass(frozen=True)
-class Weighing:
-    """Logit = intercept + Σ weight · candidate.
-
-    Attributes
-    ----------
-    intercept : float
-    weights : dict of str to ndarray of shape (1,) or (n_terms,)
-        For each of CANDIDATES; the full one may have a weight for each of its terms.
-    strengths : dict of str to float
-        Of each structure but the full one that was tried.
-    factors : float or None
-        Precision of p and q in the full one, if it has them.
-    out_of_fold : list of (ndarray of int64, ndarray of float64)
-        For each fold the rows that were held out, and their logits.
-    """
-
-    intercept: float
-    weights: dict[str, np.ndarray]
-    strengths: dict[str, float]
-    factors: float | None
-    out_of_fold: list[tuple[np.ndarray, np.ndarray]]
-
-
-@dataclass
-class _HeldOut:
-    """Logits of the rows held out so far, a list of folds for each candidate."""
-
-    rows: list[np.ndarray] = field(default_factory=list)
-    full: list[np.ndarray] = field(default_factory=list)
-    paths: dict[str, list[np.ndarray]] = field(default_factory=dict)
 
 
 def weigh(
@@ -91,7 +51,7 @@ def weigh(
     n_folds = 3 if len(labels) < _ONE_FOLD else 10
     folds = list(KFold(n_folds, shuffle=True, random_state=seed).split(labels.y))
     own_pair_counts = sum(exposures.shape) > _OWN_SHARE * exposures.nnz
-    seen = _HeldOut()
+    seen = HeldOut()
     tried: dict[str, tuple[float, ...]] = {}
     for train, test in folds if len(labels) < _ONE_FOLD else folds[:1]:
         known, held_out = labels[train], labels[test]
@@ -113,7 +73,7 @@ def weigh(
                 path = fit_path(embeddings, structure, known, strengths, seed=seed)
                 logits[structure] = _held_out_logits(path, held_out)
             seen.paths.setdefault(structure, []).append(logits[structure])
-    return _weighed(seen, tried, labels, learned.get("p"))
+    return weighed(seen, tried, labels, learned.get("p"))
 
 
 def _with_factors(
@@ -202,65 +162,3 @@ def _loss(logit: np.ndarray, rows: Labels) -> float:
 def _held_out_logits(models: Iterable[Bilinear], rows: Labels) -> np.ndarray:
     """Logits, shape (n, n_models)."""
     return np.column_stack([terms_of(m, rows).sum(axis=1) for m in models])
-
-
-def _weighed(
-    seen: _HeldOut,
-    tried: dict[str, tuple[float, ...]],
-    labels: Labels,
-    factors: float | None,
-) -> Weighing:
-    """Best strength of every structure, and the weights beside each other.
-
-    Of the full model each term gets a weight of its own, if there are rows enough:
-    evidence leaves e shrunken too much and d too little (on a fifth of MovieLens-1M
-    they want 1.3 and .7 times), which is worth .001 of AUC.
-
-    With few rows, and as far as the gain over the biases alone may be luck, these are
-    what is left: on generated data with 1,000 to 3,000 labels whose truth is biases,
-    the weighted sum was up to .026 of AUC worse than logistic regression. With more
-    rows a gain within its error rather means that labels are wrong, and there biases
-    alone cost .02.
-    """
-    rows = labels[np.concatenate(seen.rows)]
-    strengths, columns = {}, {}
-    for structure, folds in seen.paths.items():
-        path = np.vstack(folds)
-        best = int(np.argmin(cross_entropies(path, rows.y, rows.weight)))
-        strengths[structure] = tried[structure][best]
-        columns[structure] = path[:, [best]]
-    terms = np.vstack(seen.full)
-    whole = terms.sum(axis=1, keepdims=True)
-    columns["full"] = terms if len(labels) >= FEWEST_ROWS else whole
-    ridge = _RIDGE_IF_WRONG if "crossed" in columns else _RIDGE_OF_TERMS
-    intercept, found = _stacked(columns, rows, ridge)
-    logit = intercept + np.sum([columns[k] @ found[k] for k in found], axis=0)
-    share = 1.0
-    if len(labels) < _LUCK:
-        biases = columns["biases"][:, 0]
-        share = trust(biases, logit, rows.y, rows.weight)
-        logit = share * logit + (1 - share) * biases
-    weights = {k: share * found.get(k, np.zeros(1)) for k in CANDIDATES}
-    weights["biases"] = weights["biases"] + (1 - share)
-    ends = np.cumsum([len(fold) for fold in seen.rows])[:-1]
-    out_of_fold = list(zip(seen.rows, np.split(logit, ends)))
-    return Weighing(share * intercept, weights, strengths, factors, out_of_fold)
-
-
-def _stacked(
-    columns: dict[str, np.ndarray], rows: Labels, ridge: float
-) -> tuple[float, dict[str, np.ndarray]]:
-    """Intercept and weights of the models, without those that have next to none."""
-    n_terms = [column.shape[1] for column in columns.values()]
-    intercept, weights = stacking_weights(
-        np.hstack(list(columns.values())),
-        rows.y,
-        rows.weight,
-        n_terms=n_terms,
-        ridge_of_terms=ridge,
-    )
-    found = dict(zip(columns, np.split(weights, np.cumsum(n_terms)[:-1])))
-    kept = {k: columns[k] for k in columns if found[k].max() >= _LEAST_WEIGHT}
-    if len(kept) in (0, len(columns)):
-        return intercept, found
-    return _stacked(kept, rows, ridge)

@@ -12,7 +12,6 @@ from sklearn_invlearn.spectral import Labels, exposure_matrix, spectral_embeddin
 from sklearn_invlearn.spectral import _weighing as weighing_module
 from sklearn_invlearn.spectral._candidates import CANDIDATES, fit_full, fit_path
 from sklearn_invlearn.spectral._mixture import fit_spectral
-from sklearn_invlearn.spectral._stacking import stacking_weights, trust
 from sklearn_invlearn.spectral._weighing import weigh
 
 
@@ -197,77 +196,6 @@ def test_where_biases_are_all_that_counts_vectors_break_ties():
     assert fit.weights[-1] == pytest.approx(1e-3)
     without_label = np.column_stack([np.zeros(20, int), np.arange(20, 40)])
     assert len(np.unique(fitted_logit(fit, without_label))) == 20
-
-
-def held_out_by_hand(n, noise, seed=0):
-    """Biases of some use, a full model of two terms, and their labels."""
-    rng = np.random.default_rng(seed)
-    biases, more = rng.normal(size=(2, n))
-    y = (rng.random(n) < expit(biases + 0.5 * more)).astype(float)
-    terms = np.column_stack([biases, 0.5 * more + noise * rng.normal(size=n)])
-    pairs = np.arange(n)
-    labels = Labels(pairs, pairs, y, np.ones(n))
-    seen = weighing_module._HeldOut(
-        [pairs], [terms], {"biases": [0.8 * biases[:, None]]}
-    )
-    return seen, labels, terms, 0.8 * biases
-
-
-def weighed(seen, labels):
-    return weighing_module._weighed(seen, {"biases": (1.0,)}, labels, factors=7.5)
-
-
-def test_few_labels_go_a_share_of_the_way_from_biases_to_the_sum(monkeypatch):
-    seen, labels, terms, biases = held_out_by_hand(400, noise=0.3)
-    found = weighed(seen, labels)
-    monkeypatch.setattr(weighing_module, "_LUCK", 0)
-    whole = weighed(seen, labels)
-
-    def logit(weighing):
-        full = terms.sum(axis=1) * weighing.weights["full"]
-        return weighing.intercept + full + biases * weighing.weights["biases"][0]
-
-    share = trust(biases, logit(whole), labels.y, labels.weight)
-    assert 0 < share < 1
-    expected = biases + share * (logit(whole) - biases)
-    np.testing.assert_allclose(logit(found), expected, rtol=1e-10)
-
-
-def test_many_labels_are_not_doubted():
-    seen, labels, *_ = held_out_by_hand(weighing_module._LUCK, noise=0.3)
-    found = weighed(seen, labels)
-    again = stacking_weights(
-        np.hstack([seen.paths["biases"][0], seen.full[0]]),
-        labels.y,
-        labels.weight,
-        n_terms=[1, 2],
-        ridge_of_terms=30.0,
-    )
-    assert found.intercept == again[0]
-    np.testing.assert_array_equal(found.weights["biases"], again[1][:1])
-    np.testing.assert_array_equal(found.weights["full"], again[1][1:])
-
-
-def test_a_model_with_next_to_no_weight_is_left_out():
-    seen, labels, terms, _ = held_out_by_hand(weighing_module._LUCK, noise=0.3)
-    without = weighed(seen, labels)
-    seen.paths["linear"] = [300.0 * terms[:, [1]]]  # a weight of thousandths says all
-    found = weighing_module._weighed(
-        seen, {"biases": (1.0,), "linear": (1.0,)}, labels, factors=7.5
-    )
-    assert found.intercept == without.intercept
-    for name in CANDIDATES:
-        np.testing.assert_array_equal(found.weights[name], without.weights[name])
-
-
-def test_terms_are_freer_where_labels_are_wrong():
-    seen, labels, terms, _ = held_out_by_hand(weighing_module._LUCK, noise=1.0)
-    seen.paths["biases"] = [1e-3 * terms[:, [0]]]  # all is up to the full model
-    near = weighed(seen, labels).weights["full"]
-    seen.paths["crossed"] = [1e-3 * terms[:, [1]]]
-    tried = {"biases": (1.0,), "crossed": (10.0,)}
-    free = weighing_module._weighed(seen, tried, labels, factors=7.5).weights["full"]
-    assert free[0] - free[1] > near[0] - near[1] + 0.02
 
 
 def test_strong_regularisation_is_tried_only_where_biases_want_it(data, monkeypatch):
