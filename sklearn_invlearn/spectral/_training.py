@@ -76,7 +76,7 @@ def fit_bilinear(
             weaker = start_factors(model, labels, precisions["p"], rng)
             if factors is None and updates:
                 precisions |= dict.fromkeys("pq", weaker)
-        flat.gradient.zero_()  # the prior adds its part to all but μ
+        flat.slopes["mu"].fill(0)  # the prior has none on μ
         for name in model.blocks:
             decay = np.float32(precisions[name] / len(labels))
             np.multiply(flat.values[name], decay, out=flat.slopes[name])
