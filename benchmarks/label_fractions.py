@@ -25,6 +25,7 @@ from _protocol import (
     THRESHOLD,
     Data,
     Part,
+    current_commit,
     evaluate,
     log,
     make_logistic,
@@ -106,7 +107,7 @@ def page(
                 cell[f"{fraction:.0%}"] = _cell(
                     found, digits=4 - 3 * (metric[0] == "s")
                 )
-            cells.append(cell)
+            cells.append(cell | {"commit": current_commit()})
         table = tabulate(
             cells, headers="keys", tablefmt="github", disable_numparse=True
         )
@@ -125,7 +126,8 @@ standard deviation over seeds.
 measured on the {len(data.report.y):,} pairs of the second half of
 `numpy.random.default_rng({SPLIT_SEED}).permutation` of the validation part, which no
 choice ever used. With 100 % of the labels there is no pool: exposures are the labelled
-pairs, and unlabeled pairs are drawn among unobserved ones. Seconds are CPU time.
+pairs, and unlabeled pairs are drawn among unobserved ones. Seconds are CPU time. The
+command is that of the last run; every row has the commit that it was measured at.
 
 {origin}"""
 
@@ -133,7 +135,7 @@ pairs, and unlabeled pairs are drawn among unobserved ones. Seconds are CPU time
 def read_page(text: str) -> dict[tuple[str, str], dict[str, str]]:
     """Return the rows of a page by metric and method."""
     found = {}
-    columns = ("method", *(f"{fraction:.0%}" for fraction in FRACTIONS))
+    columns = ("method", *(f"{fraction:.0%}" for fraction in FRACTIONS), "commit")
     metric = ""
     for line in text.splitlines():
         if line.startswith("## "):
@@ -163,15 +165,11 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--only", nargs="+", metavar="METHOD", choices=rows())
     args = parser.parse_args(argv)
-    kept, note = {}, ""
+    kept = {}
     if args.only:
         before = args.output.read_text(encoding="utf-8").partition(READING)[0]
         kept = {k: v for k, v in read_page(before).items() if k[1] not in args.only}
-        commit = before.rsplit("at commit ", maxsplit=1)[-1].split(".")[0]
-        again = ", ".join(f"“{name}”" for name in args.only)
-        note = f"\nRun again at that commit: {again}; the other rows at {commit}.\n"
     data, origin = read_data(args.ratings), provenance(__file__, args.ratings)
-    origin += note
     results: dict[tuple[str, float], list[dict]] = {}
     for seed in SEEDS:
         for fraction in FRACTIONS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -82,47 +81,43 @@ def weighed(
     whole = terms.sum(axis=1, keepdims=True)
     columns["full"] = terms if len(labels) >= FEWEST_ROWS else whole
     ridge = _RIDGE_IF_WRONG if "crossed" in columns else _RIDGE_OF_TERMS
-    how: dict[str, Any] = {"ridge": ridge, "perhaps_luck": len(labels) < _LUCK}
-    intercept, found = _combined(columns, rows, **how)
-    weights = {k: found.get(k, np.zeros(1)) for k in CANDIDATES}
-    out_of_fold = _cross_fitted(seen.rows, columns, rows, **how)
-    return Weighing(intercept, weights, strengths, factors, out_of_fold)
+    intercept, found = _stacked(columns, rows, ridge)
+    logit = _cross_fitted(_parts(seen.rows), columns, rows, ridge)
+    share = 1.0
+    if len(labels) < _LUCK:
+        biases = columns["biases"][:, 0]
+        share = trust(biases, logit, rows.y, rows.weight)
+        logit = share * logit + (1 - share) * biases
+    weights = {k: share * found.get(k, np.zeros(1)) for k in CANDIDATES}
+    weights["biases"] = weights["biases"] + (1 - share)
+    ends = np.cumsum([len(fold) for fold in seen.rows])[:-1]
+    out_of_fold = list(zip(seen.rows, np.split(logit, ends)))
+    return Weighing(share * intercept, weights, strengths, factors, out_of_fold)
+
+
+def _parts(folds: list[np.ndarray]) -> list[np.ndarray]:
+    """Positions of the rows of each fold; those of a single one in three parts."""
+    ends = np.cumsum([0] + [len(fold) for fold in folds])
+    if len(folds) == 1:
+        return [np.arange(k, ends[-1], 3) for k in range(3)]
+    return [np.arange(i, j) for i, j in pairwise(ends)]
 
 
 def _cross_fitted(
-    folds: list[np.ndarray], columns: dict[str, np.ndarray], rows: Labels, **how: Any
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Rows of each fold, and logits with the weights that other rows want.
+    parts: list[np.ndarray], columns: dict[str, np.ndarray], rows: Labels, ridge: float
+) -> np.ndarray:
+    """Logits (n,) with the weights that the rows of the other parts want.
 
-    Weights from the same rows would flatter the sum: with wrong labels by more than
-    what a further model could add to it. A single fold is parted in three.
+    Weights from the same rows flatter the sum: with wrong labels by more than what a
+    further model could add to it, with few labels by more than what it is worth.
     """
-    ends = np.cumsum([0] + [len(fold) for fold in folds])
-    position = np.arange(ends[-1])
-    parts = [position[i:j] for i, j in pairwise(ends)]
-    if len(folds) == 1:
-        parts = [position[k::3] for k in range(3)]
-    logit = np.zeros(len(position))
+    logit = np.zeros(len(rows))
     for part in parts:
-        others = np.delete(position, part)
+        others = np.delete(np.arange(len(rows)), part)
         of_others = {name: column[others] for name, column in columns.items()}
-        intercept, found = _combined(of_others, rows[others], **how)
+        intercept, found = _stacked(of_others, rows[others], ridge)
         logit[part] = _sum({k: columns[k][part] for k in found}, intercept, found)
-    return list(zip(folds, np.split(logit, ends[1:-1])))
-
-
-def _combined(
-    columns: dict[str, np.ndarray], rows: Labels, *, ridge: float, perhaps_luck: bool
-) -> tuple[float, dict[str, np.ndarray]]:
-    """Intercept and weights; as far as the gain may be luck, those of the biases."""
-    intercept, found = _stacked(columns, rows, ridge)
-    if not perhaps_luck:
-        return intercept, found
-    logit = _sum(columns, intercept, found)
-    share = trust(columns["biases"][:, 0], logit, rows.y, rows.weight)
-    weights = {name: share * weight for name, weight in found.items()}
-    weights["biases"] = weights.get("biases", np.zeros(1)) + (1 - share)
-    return share * intercept, weights
+    return logit
 
 
 def _sum(
