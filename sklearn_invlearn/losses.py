@@ -45,19 +45,27 @@ def annotation_proba(logit: Tensor) -> Tensor:
 def inverse_dual(logit: Tensor) -> Tensor:
     """Inverse Dual Loss w1·ℓ1 + w0·ℓ0 of every row ([IL] Eq. 4), shape (B,).
 
-    Both weights are under stop-gradient, so the derivative with respect to the
-    logit is sigmoid(z) - w1(z): the loss teaches the model its own, sharpened,
-    annotation.
+    Both weights are under stop-gradient: the loss teaches the model its own,
+    sharpened, annotation. :func:`inverse_dual_slope` is its derivative.
+    """
+    return cross_entropy(logit, annotation_proba(logit.detach()))
+
+
+def inverse_dual_slope(logit: Tensor) -> Tensor:
+    """Derivative σ(z) - w1(z) of the Inverse Dual Loss by its logit, shape (B,).
+
+    For who needs a gradient and not the loss; nothing is differentiated.
 
     Examples
     --------
     >>> import torch
     >>> z = torch.tensor([2.0], requires_grad=True)
     >>> (slope,) = torch.autograd.grad(inverse_dual(z).sum(), z)
-    >>> torch.allclose(slope, torch.sigmoid(z) - annotation_proba(z))
+    >>> torch.allclose(slope, inverse_dual_slope(z))
     True
     """
-    return cross_entropy(logit, annotation_proba(logit.detach()))
+    logit = logit.detach()
+    return torch.sigmoid(logit) - annotation_proba(logit)
 
 
 def align_to_prior(w1: Tensor, prior: float) -> Tensor:

@@ -18,6 +18,8 @@ class Biases(nn.Module):
     Where labels are few, the two biases carry most of what can be learned.
     """
 
+    same_in_training = True
+
     def __init__(
         self, n_users: int, n_items: int, *, user_bias: bool, item_bias: bool
     ) -> None:
@@ -63,6 +65,8 @@ class Biases(nn.Module):
 
 class BiasOnly(nn.Module):
     """logit = μ + b_u + b_i: no interaction, the baseline to beat."""
+
+    same_in_training = True
 
     def __init__(
         self,

@@ -11,6 +11,8 @@ from ._tables import FactorTable
 class GMF(nn.Module):
     """logit = hᵀ(p_u ⊙ q_i) + biases."""
 
+    same_in_training = True
+
     def __init__(
         self,
         n_users: int,

@@ -17,6 +17,8 @@ class Tower(nn.Module):
     then 256 → 128 → 64 → 32.
     """
 
+    same_in_training = True
+
     def __init__(
         self,
         n_users: int,
@@ -53,6 +55,8 @@ class Tower(nn.Module):
 
 class MLP(nn.Module):
     """logit = hᵀ tower(p_u, q_i) + biases."""
+
+    same_in_training = True
 
     def __init__(
         self,

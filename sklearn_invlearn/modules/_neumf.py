@@ -15,6 +15,8 @@ from ._tower_grid import tower_grid
 class NeuMF(nn.Module):
     """logit = hᵀ[p_u ⊙ q_i, tower(p'_u, q'_i)] + biases."""
 
+    same_in_training = True
+
     def __init__(
         self,
         n_users: int,

@@ -24,9 +24,12 @@ class FactorTable(nn.Embedding):
     sparse : bool
         Whether the gradient is sparse: one row per lookup, row 0 included. Set for
         such optimisers; otherwise the gradient is dense, with zeros in row 0.
+    same_in_training : bool
+        True here and in the backbones without dropout: training mode changes nothing.
     """
 
     unknown_row = 0
+    same_in_training = True
 
     def __init__(self, n_rows: int, n_factors: int) -> None:
         super().__init__(n_rows, n_factors, padding_idx=0)
@@ -45,6 +48,8 @@ class FactorTable(nn.Embedding):
 
 class BiasTable(FactorTable):
     """One number per row, zero at the start; the output has no factor axis."""
+
+    same_in_training = True
 
     def __init__(self, n_rows: int) -> None:
         super().__init__(n_rows, 1)

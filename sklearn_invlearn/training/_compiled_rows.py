@@ -122,21 +122,20 @@ class CompiledPoints:
     def __init__(
         self, table: Tensor, row: Touched, alpha: float, by_sign: bool
     ) -> None:
-        self._table, self._touched = table, row.touched
-        array, shape = _array(table), (2, len(row.touched), table.shape[1])
-        self._theta, self._step = np.empty(shape, array.dtype)
+        self._array, self._touched = _array(table), row.touched
+        shape = 2, len(row.touched), table.shape[1]
+        self._theta, self._step = np.empty(shape, self._array.dtype)
         points = self._theta, self._step
-        _run(kernels().probe, array, *row, float(alpha), by_sign, *points)
+        _run(kernels().probe, self._array, *row, float(alpha), by_sign, *points)
 
     def move_to(self, direction: Any) -> None:
         """Write one of the three, an int, to the table."""
-        sign, array = direction - 1, _array(self._table)
+        sign, array = direction - 1, self._array
         if sign:
             points = self._theta, sign, self._step
             _run(kernels().put_sum, array, self._touched, *points)
         else:
             _run(kernels().put, array, self._touched, self._theta)
-        increment_version(self._table)
 
 
 def _is_plain(table: Tensor) -> bool:

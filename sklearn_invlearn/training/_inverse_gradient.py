@@ -14,15 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from math import inf, isfinite
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..losses import inverse_dual_slope
 from ._batches import n_batches
 from ._compiled_rows import CompiledRows
 from ._data import TrainingData
-from ._inverse_dual import dual_loss
+from ._modes import same_in_training
 from ._net import PairNet
 from ._pairs import Pairs
 from ._probe import DIRECT, DIRECTIONS, INVERSE, PASS, Probe
@@ -65,6 +67,7 @@ class InverseGradientNet(PairNet):
     def initialize(self) -> InverseGradientNet:
         super().initialize()
         self.sums_by_row_, self.compiled_rows_ = SumsByRow(), CompiledRows()
+        self.same_in_training_ = same_in_training(self.module_)
         return self
 
     def training_steps(self, data: TrainingData) -> Iterator[Tensor]:
@@ -94,22 +97,40 @@ class InverseGradientNet(PairNet):
         """Run lines 9-18; return the three losses and the choice, shape (4,)."""
         g = self.unlabeled_gradient(unlabeled)  # line 9
         theta = self.probe_along(g)  # lines 10-11
+        keep = self.same_in_training_ and theta.is_compiled
         try:
-            loss = self.held_out_losses(theta, held_out)  # lines 13-15
+            losses = self.held_out_losses(theta, held_out, keep)  # lines 13-15
         except BaseException:  # an interrupt: leave no half-made step behind
             theta.move_to(PASS)
             raise
+        if keep:
+            return self.step_on_kept_pass(theta, held_out, losses)
+        loss = torch.stack(losses)
         choice = choose_direction(loss)
         theta.move_to(choice)  # line 16
         self.supervised_step(held_out)  # lines 17-18
         return torch.cat([loss, choice.to(loss.dtype).reshape(1)])
 
+    def step_on_kept_pass(
+        self, theta: Probe, held_out: Pairs, losses: list[Tensor]
+    ) -> Tensor:
+        """Run lines 16-18 where losses are on the CPU and one forward pass can go.
+
+        That of the supervised step: the loss at the chosen point has made it.
+        """
+        numbers = [loss.item() for loss in losses]
+        choice = first_smallest(numbers)
+        if choice != INVERSE:  # where the last loss has left the model
+            theta.move_to(choice)  # line 16
+        self.descend(held_out, self.penalised(losses[choice]))  # lines 17-18
+        return losses[0].new_tensor([*numbers, choice])
+
     def unlabeled_gradient(self, unlabeled: Pairs) -> list[tuple[Tensor, Tensor]]:
         """∇L_dual(θ), for the parameters that it touches."""
         trainable = [p for p in self.parameters_of_optimizer() if p.requires_grad]
-        gradients = torch.autograd.grad(
-            dual_loss(self.module_, unlabeled), trainable, allow_unused=True
-        )
+        logit = self.module_(unlabeled.user, unlabeled.item)
+        slope = inverse_dual_slope(logit) / max(len(logit), 1)
+        gradients = torch.autograd.grad(logit, trainable, slope, allow_unused=True)
         return [(p, g) for p, g in zip(trainable, gradients) if g is not None]
 
     def probe_along(self, g: list[tuple[Tensor, Tensor]]) -> Probe:
@@ -117,20 +138,26 @@ class InverseGradientNet(PairNet):
         how = self.alpha, self.probe
         return Probe(g, *how, self.sums_by_row_, self.compiled_rows_)
 
-    @torch.no_grad()
-    def held_out_losses(self, theta: Probe, held_out: Pairs) -> Tensor:
-        """L_test at the three points, shape (3,); the model is left at the last one.
+    def held_out_losses(
+        self, theta: Probe, held_out: Pairs, keep: bool
+    ) -> list[Tensor]:
+        """L_test at the three points, (); the model is left at the last one.
 
         In evaluation mode: with dropout on, three different masks would be compared.
+        Where both modes do the same, they may be kept: differentiable, each as long as
+        the model stands at its point.
         """
-        self.module_.eval()
-        loss_pass = self.held_out_loss(held_out)
-        theta.move_to(DIRECT)
-        loss_direct = self.held_out_loss(held_out)
-        theta.move_to(INVERSE)
-        loss_inverse = self.held_out_loss(held_out)
-        self.module_.train()
-        return torch.stack([loss_direct, loss_pass, loss_inverse])
+        if not keep:
+            self.module_.eval()
+        with torch.set_grad_enabled(keep):
+            loss_pass = self.held_out_loss(held_out)
+            theta.move_to(DIRECT)
+            loss_direct = self.held_out_loss(held_out)
+            theta.move_to(INVERSE)
+            loss_inverse = self.held_out_loss(held_out)
+        if not keep:
+            self.module_.train()
+        return [loss_direct, loss_pass, loss_inverse]
 
     def held_out_loss(self, held_out: Pairs) -> Tensor:
         """Criterion of held-out rows where the model stands, shape ()."""
@@ -147,6 +174,13 @@ class InverseGradientNet(PairNet):
         for position, direction in enumerate(DIRECTIONS):
             n_chosen = int((trace[:, 3] == position).sum())
             self.history.record(f"n_{direction}", n_chosen)
+
+
+def first_smallest(losses: list[float]) -> int:
+    """:func:`choose_direction` of numbers."""
+    finite = [loss if isfinite(loss) else inf for loss in losses]
+    smallest = min(finite)
+    return finite.index(smallest) if smallest < inf else PASS
 
 
 def choose_direction(loss: Tensor) -> Tensor:

@@ -30,16 +30,18 @@ class _Part(NamedTuple):
         else:
             chosen = self.points[direction]
         if self.codes is None:
-            self.parameter.copy_(chosen)
+            self.parameter.data.copy_(chosen)
         else:
-            put_rows(self.parameter, self.codes, chosen)
+            put_rows(self.parameter.data, self.codes, chosen)
 
 
 class Probe:
     """Moves a model between θ - α∘g, θ and θ + α∘g, in place.
 
     Of a table with a sparse gradient only the rows in which g is not zero are read and
-    written; everything else is copied whole. What was at θ comes back exactly.
+    written; everything else is copied whole. What was at θ comes back exactly. Moves go
+    past autograd's count of changes: a forward pass may be differentiated, if the model
+    is back at the point where it was made.
 
     Parameters
     ----------
@@ -72,8 +74,8 @@ class Probe:
         ]
         by_row = [(p, g) for p, g in gradient if g.is_sparse]
         tables, gradients = [p for p, _ in by_row], [g for _, g in by_row]
-        self._is_compiled = compiled.cover(tables)
-        if self._is_compiled:
+        self.is_compiled = compiled.cover(tables)
+        if self.is_compiled:
             for p, touched in zip(tables, compiled.touched(gradients)):
                 by_sign = probe == "sign"
                 self._parts.append(CompiledPoints(p, touched, alpha, by_sign))
@@ -89,7 +91,7 @@ class Probe:
         A tensor () stays on its device, and indexes the points there; compiled passes,
         which are on the CPU, read it.
         """
-        if self._is_compiled:  # on the CPU, where nothing waits for an int
+        if self.is_compiled:  # on the CPU, where nothing waits for an int
             direction = int(direction)
         for part in self._parts:
             part.move_to(direction)

@@ -17,7 +17,10 @@ from sklearn_invlearn.training import (
     RowwiseSGD,
     TrainingData,
 )
-from sklearn_invlearn.training._inverse_gradient import choose_direction
+from sklearn_invlearn.training._inverse_gradient import (
+    choose_direction,
+    first_smallest,
+)
 from sklearn_invlearn.training._probe import DIRECT, INVERSE, PASS
 
 pytestmark = pytest.mark.usefixtures("each_way")
@@ -170,11 +173,13 @@ def test_history_has_the_three_losses_of_every_step():
 )
 def test_choice_of_direction(losses, expected):
     assert DIRECTIONS[choose_direction(torch.tensor(losses))] == expected
+    assert DIRECTIONS[first_smallest(losses)] == expected
 
 
-def test_pass_leaves_the_weights_exactly_where_they_were():
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, RowwiseSGD])
+def test_pass_leaves_the_weights_exactly_where_they_were(optimizer):
     """A huge α makes both ways worse; only the supervised step remains."""
-    net, other = (make_net(GMF, alpha=a) for a in (1e12, 0.0))
+    net, other = (make_net(GMF, alpha=a, optimizer=optimizer) for a in (1e12, 0.0))
     data = [training_data(seed=4) for _ in range(2)]
     held_out, unlabeled = next(data[0].held_out), data[0].unlabeled.draw(None)
     step = net.inverse_gradient_step(unlabeled, held_out)
@@ -184,8 +189,9 @@ def test_pass_leaves_the_weights_exactly_where_they_were():
         assert torch.equal(ours, theirs)
 
 
-def test_a_candidate_that_overflows_is_never_taken():
-    net = make_net(GMF, alpha=1e300)
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, RowwiseSGD])
+def test_a_candidate_that_overflows_is_never_taken(optimizer):
+    net = make_net(GMF, alpha=1e300, optimizer=optimizer)
     data = training_data(seed=5)
     net.inverse_gradient_step(data.unlabeled.draw(None), next(data.held_out))
     assert all(torch.isfinite(p).all() for p in net.module_.parameters())
