@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 
@@ -82,9 +81,10 @@ def weighed(
     columns["full"] = terms if len(labels) >= FEWEST_ROWS else whole
     ridge = _RIDGE_IF_WRONG if "crossed" in columns else _RIDGE_OF_TERMS
     intercept, found = _stacked(columns, rows, ridge)
-    logit = _cross_fitted(_parts(seen.rows), columns, rows, ridge)
+    few = len(labels) < _LUCK
+    logit = _cross_fitted(columns, rows, ridge, n_parts=10 if few else 3)
     share = 1.0
-    if len(labels) < _LUCK:
+    if few:
         biases = columns["biases"][:, 0]
         share = trust(biases, logit, rows.y, rows.weight)
         logit = share * logit + (1 - share) * biases
@@ -95,25 +95,18 @@ def weighed(
     return Weighing(share * intercept, weights, strengths, factors, out_of_fold)
 
 
-def _parts(folds: list[np.ndarray]) -> list[np.ndarray]:
-    """Positions of the rows of each fold; those of a single one in three parts."""
-    ends = np.cumsum([0] + [len(fold) for fold in folds])
-    if len(folds) == 1:
-        return [np.arange(k, ends[-1], 3) for k in range(3)]
-    return [np.arange(i, j) for i, j in pairwise(ends)]
-
-
 def _cross_fitted(
-    parts: list[np.ndarray], columns: dict[str, np.ndarray], rows: Labels, ridge: float
+    columns: dict[str, np.ndarray], rows: Labels, ridge: float, *, n_parts: int
 ) -> np.ndarray:
-    """Logits (n,) with the weights that the rows of the other parts want.
+    """Logits (n,), those of each part with the weights that the other rows want.
 
     Weights from the same rows flatter the sum: with wrong labels by more than what a
     further model could add to it, with few labels by more than what it is worth.
     """
-    logit = np.zeros(len(rows))
-    for part in parts:
-        others = np.delete(np.arange(len(rows)), part)
+    position, logit = np.arange(len(rows)), np.zeros(len(rows))
+    for k in range(n_parts):
+        part = position[k::n_parts]
+        others = np.delete(position, part)
         of_others = {name: column[others] for name, column in columns.items()}
         intercept, found = _stacked(of_others, rows[others], ridge)
         logit[part] = _sum({k: columns[k][part] for k in found}, intercept, found)
