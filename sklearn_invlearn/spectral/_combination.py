@@ -81,31 +81,30 @@ def weighed(
     columns["full"] = terms if len(labels) >= FEWEST_ROWS else whole
     ridge = _RIDGE_IF_WRONG if "crossed" in columns else _RIDGE_OF_TERMS
     intercept, found = _stacked(columns, rows, ridge)
-    few = len(labels) < _LUCK
-    logit = _cross_fitted(columns, rows, ridge, n_parts=10 if few else 3)
+    unseen = _cross_fitted(columns, rows, ridge)
     share = 1.0
-    if few:
+    if len(labels) < _LUCK:
         biases = columns["biases"][:, 0]
-        share = trust(biases, logit, rows.y, rows.weight)
-        logit = share * logit + (1 - share) * biases
+        share = trust(biases, _sum(columns, intercept, found), rows.y, rows.weight)
+        unseen = share * unseen + (1 - share) * biases
     weights = {k: share * found.get(k, np.zeros(1)) for k in CANDIDATES}
     weights["biases"] = weights["biases"] + (1 - share)
     ends = np.cumsum([len(fold) for fold in seen.rows])[:-1]
-    out_of_fold = list(zip(seen.rows, np.split(logit, ends)))
+    out_of_fold = list(zip(seen.rows, np.split(unseen, ends)))
     return Weighing(share * intercept, weights, strengths, factors, out_of_fold)
 
 
 def _cross_fitted(
-    columns: dict[str, np.ndarray], rows: Labels, ridge: float, *, n_parts: int
+    columns: dict[str, np.ndarray], rows: Labels, ridge: float
 ) -> np.ndarray:
-    """Logits (n,), those of each part with the weights that the other rows want.
+    """Logits (n,), those of each third with the weights that the other rows want.
 
     Weights from the same rows flatter the sum: with wrong labels by more than what a
-    further model could add to it, with few labels by more than what it is worth.
+    further model could add to it.
     """
     position, logit = np.arange(len(rows)), np.zeros(len(rows))
-    for k in range(n_parts):
-        part = position[k::n_parts]
+    for k in range(3):
+        part = position[k::3]
         others = np.delete(position, part)
         of_others = {name: column[others] for name, column in columns.items()}
         intercept, found = _stacked(of_others, rows[others], ridge)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
+_FLATTERY = 2.0  # nats
 _RIDGE = 5.0  # on the sum of losses: about as strong as the prior of one parameter
 
 
@@ -24,8 +25,8 @@ def trust(
     1 - (s / g)², where g is the gain in held-out loss and s its standard error, and 0
     where that is negative: of the form of James and Stein's factor (1961). A gain that
     is not beyond its error may well be none. The weights of `stacked` come from the
-    same rows, so a lucky model still passes now and then; what is left of the damage
-    is about half.
+    same rows, and each flatters the gain by half a nat (Akaike 1974): two are taken
+    off, for an intercept and about three models.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ def trust(
         Their labels and weights.
     """
     gains = weight * (_losses(simple, y) - _losses(stacked, y))
-    gain = float(gains.sum())
+    gain = float(gains.sum()) - _FLATTERY
     if gain <= 0:
         return 0.0
     error = float(gains.std()) * len(gains) ** 0.5
