@@ -105,7 +105,9 @@ class DirectionDisplay:
                 f"{type(estimator).__name__} has no trace_; only "
                 "InverseGradientRecommender chooses a direction."
             )
-        if name is None:
+        if name is None and not estimator.n_iter_:
+            name = "Gate: a step is a fold of held-out labels"
+        elif name is None:
             name = (
                 rf"$\alpha$ = {estimator.net_.alpha:g}, $\gamma$ = {estimator.gamma:g}"
             )
@@ -140,7 +142,7 @@ class DirectionDisplay:
         if not len(self.trace):
             raise ValueError(
                 "The trace is empty: no unlabeled step was taken. The usual cause is "
-                "max_epochs=0, or a pool without pairs."
+                "a pool without pairs."
             )
         ax = axes_for(self, ax)
         step = np.arange(1, len(self.trace) + 1)

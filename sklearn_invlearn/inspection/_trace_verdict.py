@@ -99,11 +99,16 @@ def trace_verdict(trace: np.ndarray) -> TraceVerdict:
             f"trace is a {type(trace).__name__}, not the trace of inverse gradient: "
             "pass est.trace_ of a fitted InverseGradientRecommender."
         )
+    asked = False
     if "epoch" in (names or getattr(trace, "columns", ())):
-        trace = trace[trace["epoch"] > 0]  # epoch 0 is a gate, which has no α
+        gate, trace = trace, trace[trace["epoch"] > 0]  # epoch 0 is one: it has no α
+        asked = len(gate) > len(trace)
     if not len(trace):
         text = (
-            "No unlabeled step was taken. The usual cause is max_epochs=0, or no "
+            "No unlabeled step was taken: by default held-out labels decide about the "
+            "pool of a backbone that comes fitted, see gate_. Give alpha for steps."
+            if asked
+            else "No unlabeled step was taken. The usual cause is that there are no "
             "unlabeled pairs."
         )
         return TraceVerdict("no steps", text, dict.fromkeys(_DIRECTIONS, 0.0), np.nan)

@@ -1,5 +1,7 @@
 """Displays draw what they were given, and refuse what they cannot draw."""
 
+from copy import copy
+
 import numpy as np
 import pytest
 from sklearn.model_selection import GridSearchCV
@@ -77,6 +79,13 @@ def test_directions_of_an_estimator(gradient):
     assert display.figure_ is ax.figure
     assert sum(len(p) for p in points(ax).values()) == len(gradient.trace_)
     assert "= 1" in ax.get_title()
+
+
+def test_the_gate_has_no_step_size(gradient):
+    asked = copy(gradient)
+    asked.n_iter_ = 0
+    title = DirectionDisplay.from_estimator(asked).ax_.get_title()
+    assert title == "Gate: a step is a fold of held-out labels"
 
 
 def test_directions_need_steps_and_the_right_estimator(data):

@@ -95,4 +95,7 @@ def test_the_gate_is_no_step():
     gate["epoch"] = 0
     both = np.concatenate([gate, trace_of(GOOD)])
     assert trace_verdict(both) == trace_verdict(trace_of(GOOD))
-    assert trace_verdict(gate).verdict == "no steps"
+    alone = trace_verdict(gate)
+    assert alone.verdict == "no steps"
+    assert "Give alpha" in alone.text
+    assert "Give alpha" not in trace_verdict(gate[:0]).text
