@@ -21,14 +21,17 @@ from ._convex import ROUGHLY
 from ._embeddings import Embeddings, embeddings_for, exposure_matrix, without
 from ._factors import precision_of_factors
 from ._labels import Labels, terms_of
-from ._stacking import cross_entropies
+from ._stacking import cross_entropies, stacking_weights
 
 _ONE_FOLD = 50_000  # rows from which a single held-out tenth is enough
 _ENOUGH_TO_TELL = 100_000  # rows that show whether strong regularisation is better
 _PERHAPS_WRONG = 3.0  # strength that biases want where labels may be wrong
-# Labels for each user or each item from which factors alone may be best: where the
+# Labels for each user or each item from which factors alone may help: where the
 # vectors of one side are known, a few labels tell those of the other.
 _ROWS_PER_ID = 10
+# Fewer do to ask, where the full model finds little beyond biases.
+_ROWS_PER_ID_FEW, _LITTLE = 3, 0.01
+_LEAST_GAIN = 2.0  # nats of held-out loss that a factorisation has to add
 _OWN_SHARE = 0.02  # of a pair in the exposures of its user and its item, on average
 
 
@@ -120,8 +123,8 @@ def _worth_trying(
     that: on MovieLens-1M they want a strength of 1 with right labels, 3 with a tenth
     of them wrong and 10 from a fifth on, where "crossed" begins to win. It is asked
     roughly, and has to be fitted again; of the others the second result has the
-    held-out logits (n, n_strengths). That of "factors" has to end below the loss of the
-    full model, whose free tables on embeddings that say nothing are only noise.
+    held-out logits (n, n_strengths). "factors" has to add to the full model, whose
+    free tables on embeddings that say nothing are only noise.
     """
     tried: dict[str, tuple[float, ...]] = {}
     logits: dict[str, np.ndarray] = {}
@@ -134,9 +137,11 @@ def _worth_trying(
             perhaps_wrong = max(tried.get("biases", (0.0,))) >= _PERHAPS_WRONG
             if len(known) < FEWEST_ROWS or not perhaps_wrong:
                 continue
-        fewest = max(FEWEST_ROWS, _ROWS_PER_ID * min(known.n_ids))
-        if structure == "factors" and len(known) < fewest:
-            continue
+        if structure == "factors":
+            gain = 1 - loss_of_full / _loss(logits["biases"][:, -1], held_out)
+            per_id = _ROWS_PER_ID_FEW if gain < _LITTLE else _ROWS_PER_ID
+            if len(known) < max(FEWEST_ROWS, per_id * min(known.n_ids)):
+                continue
         columns: list[np.ndarray] = []
         path = fit_path(embeddings, structure, rows, strengths, seed=seed, **how)
         for model in path:
@@ -146,13 +151,23 @@ def _worth_trying(
                 break
             best = loss
             columns.append(z)
-        if structure == "factors" and best >= loss_of_full:
+        if structure == "factors" and not _adds(columns, full, held_out):
             continue
         if columns:
             tried[structure] = strengths[: len(columns)]
             if not how:
                 logits[structure] = np.column_stack(columns)
     return tried, logits
+
+
+def _adds(columns: list[np.ndarray], full: np.ndarray, rows: Labels) -> bool:
+    """Whether the last of `columns` beside the full model predicts better than that."""
+    both = np.column_stack([full, columns[-1]])
+    losses = []
+    for logit in (both[:, :1], both):
+        intercept, weights = stacking_weights(logit, rows.y, rows.weight)
+        losses.append(_loss(intercept + logit @ weights, rows))
+    return losses[0] - losses[1] > _LEAST_GAIN
 
 
 def _loss(logit: np.ndarray, rows: Labels) -> float:

@@ -126,9 +126,31 @@ def test_factors_alone_where_embeddings_say_nothing(monkeypatch):
 def test_factors_alone_need_labels_enough(monkeypatch):
     known, _, exposed, shape = sharp_taste()
     n_items = known.n_ids[1]  # the fewer ones; a fold knows two thirds of the rows
-    monkeypatch.setattr(weighing_module, "_ROWS_PER_ID", len(known) / n_items)
+    for name in ("_ROWS_PER_ID", "_ROWS_PER_ID_FEW"):
+        monkeypatch.setattr(weighing_module, name, len(known) / n_items)
     fit = fit_spectral(known, exposed, shape, seed=0)
     assert "factors" not in {model.structure for model in fit.models}
+
+
+@pytest.mark.parametrize("finds_little", [True, False])
+def test_fewer_labels_do_where_the_full_model_finds_little(monkeypatch, finds_little):
+    known, _, exposed, shape = sharp_taste()
+    monkeypatch.setattr(weighing_module, "_ROWS_PER_ID", 1e9)
+    monkeypatch.setattr(weighing_module, "_LITTLE", 1.0 if finds_little else -9.0)
+    fit = fit_spectral(known, exposed, shape, seed=0)
+    assert ("factors" in {model.structure for model in fit.models}) == finds_little
+
+
+def test_a_factorisation_joins_by_what_it_adds():
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(size=(2, 2000))
+    y = (rng.random(2000) < expit(one + 0.3 * other)).astype(float)
+    rows = Labels(np.arange(2000), np.arange(2000), y, np.ones(2000))
+    adds = weighing_module._adds
+    assert adds([0.3 * other], one, rows)  # far worse alone
+    assert not adds([rng.normal(size=2000)], one, rows)
+    assert not adds([0.9 * one], one, rows)
+    assert adds([9.0 * one, one + 0.3 * other], one, rows)  # the last is asked
 
 
 def test_factors_alone_are_saved_and_updated(tmp_path):
