@@ -83,8 +83,8 @@ def gated_by_held_out_labels(
     Parameters
     ----------
     module : nn.Module
-        Fitted to `labelled`, with the logits of rows that it held out for that; on the
-        CPU, like the pairs.
+        Fitted to `labelled`; on the CPU, like the pairs. Its ``out_of_fold`` has rows
+        that the fit has held out, and their logits; without, nothing is asked.
     labelled : Pairs
         Labelled pairs.
     pool : Pairs or None
@@ -92,7 +92,7 @@ def gated_by_held_out_labels(
     teach : callable
         ``teach(student, labelled, pool, seed=seed)`` trains a student in place.
     seed : int
-        Fixes folds and the order of rows.
+        Fixes the order of rows.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def gated_by_held_out_labels(
     too_few = len(y) < _MIN_ROWS or rarer < _MIN_RARER
     if too_few or not hasattr(module, "student") or _student(module, labelled) is None:
         return module, []
-    folds = module.out_of_fold
+    folds = getattr(module, "out_of_fold", None)
     if not folds:
         return module, []
     # Who has no label keeps to the embeddings: tables of all would take long.

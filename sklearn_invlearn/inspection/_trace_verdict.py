@@ -99,15 +99,14 @@ def trace_verdict(trace: np.ndarray) -> TraceVerdict:
             f"trace is a {type(trace).__name__}, not the trace of inverse gradient: "
             "pass est.trace_ of a fitted InverseGradientRecommender."
         )
-    asked = False
+    n_rows = len(trace)
     if "epoch" in (names or getattr(trace, "columns", ())):
-        gate, trace = trace, trace[trace["epoch"] > 0]  # epoch 0 is one: it has no α
-        asked = len(gate) > len(trace)
+        trace = trace[trace["epoch"] > 0]  # epoch 0 is a gate, which has no α
     if not len(trace):
         text = (
             "No unlabeled step was taken: by default held-out labels decide about the "
             "pool of a backbone that comes fitted, see gate_. Give alpha for steps."
-            if asked
+            if n_rows
             else "No unlabeled step was taken. The usual cause is that there are no "
             "unlabeled pairs."
         )

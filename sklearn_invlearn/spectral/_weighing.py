@@ -151,7 +151,7 @@ def _worth_trying(
                 break
             best = loss
             columns.append(z)
-        if structure == "factors" and not _adds(columns, full, held_out):
+        if structure == "factors" and not _adds(columns[-1], full, held_out):
             continue
         if columns:
             tried[structure] = strengths[: len(columns)]
@@ -160,9 +160,9 @@ def _worth_trying(
     return tried, logits
 
 
-def _adds(columns: list[np.ndarray], full: np.ndarray, rows: Labels) -> bool:
-    """Whether the last of `columns` beside the full model predicts better than that."""
-    both = np.column_stack([full, columns[-1]])
+def _adds(factors: np.ndarray, full: np.ndarray, rows: Labels) -> bool:
+    """Whether a factorisation beside the full model predicts better than that."""
+    both = np.column_stack([full, factors])
     losses = []
     for logit in (both[:, :1], both):
         intercept, weights = stacking_weights(logit, rows.y, rows.weight)
