@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Real
 from typing import Any
 
 from sklearn.utils._param_validation import StrOptions
 
 from ..fitting._training_data import EncodedPairs
-from ..training import NegativeReweightingNet, PairNet
+from ..ids._encoding import PairEncoder
+from ..training import NegativeReweightingNet, PairNet, TrainingData
 from ._base import BaseRecommender
 from ._intervals import Interval
 from ._shared_docs import with_shared_parameters
@@ -94,6 +96,11 @@ class NegativeReweightingRecommender(BaseRecommender):
     skipped ones is our reading of its remark that NR loses many positive interactions.
     A kind without pairs has no term. A backbone that comes fitted ("spectral") is
     fitted to the labels of `X` first.
+
+    `partial_fit` has no `X_extra`, and its rows mean what they meant in the last `fit`:
+    if that was given extra feedback, rows with label 1 are clicks of which there is
+    none, skipped or ignored as `silent_clicks` says; if not, they are complete. New
+    extra feedback is learned by `fit` with ``warm_start=True``.
 
     "auto" early stopping is on only with `X_val`, the labels of which should mark
     complete pairs. With True and no `X_val` the rows set aside are clicks.
@@ -193,6 +200,20 @@ class NegativeReweightingRecommender(BaseRecommender):
         if self.early_stopping == "auto":  # clicks are no judges of satisfaction
             return pairs.valid is not None
         return bool(self.early_stopping)
+
+    def _remember_for_updates(
+        self, data: TrainingData, seed: int, sample_weight: Any
+    ) -> None:
+        super()._remember_for_updates(data, seed, sample_weight)
+        self._had_extra = data.extra is not None
+
+    def _update_data(
+        self, pairs: EncodedPairs, encoder: PairEncoder, seeds: dict[str, int]
+    ) -> tuple[TrainingData, Any]:
+        data, held_out = super()._update_data(pairs, encoder, seeds)
+        if self._had_extra:  # there is none of the new rows, which is not the same
+            data = replace(data, extra=data.labelled[:0])
+        return data, held_out
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -62,14 +62,25 @@ def post_click_feedback(
 
     Extra rows say it of themselves, and of the clicks on the same pairs, which are
     left out. Of the other clicks, y = 0 is a skip; y = 1 is one too, or left out if
-    `silent_clicks` is "ignore". Without extra rows y is taken at its word.
+    `silent_clicks` is "ignore". Where `extra` is None, y is taken at its word; where it
+    is empty, as in an update, it says nothing of any click.
+
+    Raises
+    ------
+    ValueError
+        If no extra row is positive, or all clicks are left out.
     """
     assert clicks.y is not None
     if extra is None:
         return clicks
-    base = 1 + torch.cat([clicks.item, extra.item]).max()
-    known = torch.isin(clicks.user * base + clicks.item, extra.user * base + extra.item)
-    silent = clicks[~known]
+    assert extra.y is not None
+    if len(extra) and not extra.y.any():
+        raise ValueError(
+            "No row counts as a complete click: X_extra has no positive rows, and "
+            "clicks of which it says nothing are no positives either. Pass the pairs "
+            "that satisfied with label 1 in y_extra, or in y if there is no X_extra."
+        )
+    silent = clicks[~clicks.among(extra)]
     assert silent.y is not None
     if silent_clicks == "ignore":
         silent = silent[silent.y == 0]
@@ -77,29 +88,27 @@ def post_click_feedback(
     silent = replace(silent, y=torch.zeros_like(silent.y))
     if silent.weight is not None:
         extra = replace(extra, weight=torch.ones_like(extra.user, dtype=torch.float32))
+    if not len(extra) + len(silent):
+        raise ValueError(
+            "There is nothing to learn from: fit was given X_extra, partial_fit has "
+            "none, and silent_clicks='ignore' leaves out rows with label 1 of which it "
+            "says nothing. Call fit with these rows, X_extra and warm_start=True."
+        )
     return Pairs.joined([extra, silent])
 
 
 def in_shares(clicks: Pairs, complete: float, skip: float) -> Pairs:
     """Weigh rows so that Σ weight·ℓ / n is complete·mean(y = 1) + skip·mean(y = 0).
 
-    Raises
-    ------
-    ValueError
-        If no row is complete.
+    A kind without rows has no term.
     """
     assert clicks.y is not None
     weight = torch.ones_like(clicks.y) if clicks.weight is None else clicks.weight
     positive, negative = (weight * clicks.y).sum(), (weight * (1 - clicks.y)).sum()
-    if not positive > 0:
-        raise ValueError(
-            "No row counts as a complete click: X_extra has no positive rows, and "
-            "clicks of which it says nothing are no positives either. Pass the pairs "
-            "that satisfied with label 1 in y_extra, or in y if there is no X_extra; "
-            "every call of partial_fit needs some, too."
-        )
     share = torch.where(
-        clicks.y > 0, complete / positive, skip / negative.clamp(min=1e-30)
+        clicks.y > 0,
+        complete / positive.clamp(min=1e-30),
+        skip / negative.clamp(min=1e-30),
     )
     return replace(clicks, weight=weight * share * len(clicks))
 

@@ -80,6 +80,13 @@ class Pairs:
         user, item = self.user.to(device), self.item.to(device)
         return Pairs(user, item, column(self.y), column(self.weight))
 
+    def among(self, others: Pairs) -> Tensor:
+        """Whether each pair is one of `others`, shape (n,) bool."""
+        base = 1 + torch.cat([self.item, others.item]).max()
+        return torch.isin(
+            self.user * base + self.item, others.user * base + others.item
+        )
+
     @property
     def codes(self) -> np.ndarray:
         """Codes (2, n) int64 on the CPU."""

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_invlearn import NegativeReweightingRecommender
+from sklearn_invlearn import NegativeReweightingRecommender, load
 from sklearn_invlearn.losses import cross_entropy
 from sklearn_invlearn.modules import GMF
 from sklearn_invlearn.training import NegativeReweightingNet, Pairs, TrainingData
@@ -174,6 +174,62 @@ def test_no_complete_click_is_an_error(data):
     with pytest.raises(ValueError, match="No row counts as a complete click"):
         est.fit(data.X, ones, X_extra=(data.X[:5],), y_extra=(0 * ones[:5],))
     assert not hasattr(est, "net_")
+
+
+# ---- updates, which have no extra feedback -------------------------------------------
+
+
+def fitted_to_clicks(data, how="skip", extra=True, **params):
+    clicks = data.X_unlab[:300]
+    feedback = {"X_extra": (data.X,), "y_extra": (data.y,)} if extra else {}
+    est = NegativeReweightingRecommender(
+        **SIZES, silent_clicks=how, random_state=0, **params
+    )
+    return est.fit(clicks, np.ones(300, dtype=int), **feedback)
+
+
+def test_rows_of_an_update_mean_what_they_meant_in_fit(data):
+    """With extra feedback a bare click is skipped, in an update as in fit."""
+    bare, ones = data.X_unlab[300:340], np.ones(40, dtype=int)
+    for extra, sign in ((True, -1), (False, 1)):
+        est = fitted_to_clicks(data, extra=extra)
+        before = est.decision_function(bare)
+        est.partial_fit(bare, ones, n_epochs=10)
+        assert sign * (est.decision_function(bare) - before).mean() > 0.5
+    # A warm start has a say of its own.
+    est = fitted_to_clicks(data, warm_start=True).fit(data.X, data.y)
+    before = est.decision_function(bare)
+    est.partial_fit(bare, ones, n_epochs=10)
+    assert (est.decision_function(bare) - before).mean() > 0.5
+
+
+def test_it_is_so_after_a_file_too(data, tmp_path):
+    est = fitted_to_clicks(data)
+    est.save(tmp_path / "nr.safetensors", optimizer=True)
+    bare, ones = data.X_unlab[300:340], np.ones(40, dtype=int)
+    again = load(tmp_path / "nr.safetensors").partial_fit(bare, ones)
+    expected = est.partial_fit(bare, ones).decision_function(bare)
+    np.testing.assert_array_equal(again.decision_function(bare), expected)
+
+
+@pytest.mark.parametrize("extra", [True, False])
+@pytest.mark.parametrize("label", [0, 1])
+def test_one_class_is_enough_for_an_update(extra, label, data):
+    est = fitted_to_clicks(data, extra=extra)
+    bare = data.X_unlab[300:340]
+    est.partial_fit(bare, np.full(40, label))
+    assert np.isfinite(est.decision_function(bare)).all()
+
+
+def test_ignored_clicks_alone_are_nothing_to_learn_from(data):
+    bare = data.X_unlab[300:340]
+    est = fitted_to_clicks(data, "ignore")
+    before = est.decision_function(bare)
+    with pytest.raises(ValueError, match=r"nothing to learn from.*warm_start=True"):
+        est.partial_fit(bare, np.ones(40, dtype=int))
+    np.testing.assert_array_equal(est.decision_function(bare), before)
+    est.partial_fit(bare, np.arange(40) % 2)  # skipped ones are not ignored
+    assert est.decision_function(bare)[::2].mean() < before[::2].mean()
 
 
 def test_shares_make_one_at_most(data):
