@@ -74,6 +74,21 @@ def test_a_pipeline_that_encodes_only_the_table_warns(data, raw):
         est.fit(X, data.y, X_unlab=(pool,))
 
 
+@pytest.mark.parametrize("name", ["val", "extra"])
+def test_it_warns_of_labelled_tables_too(name, data, raw):
+    """Early stopping would judge constants, and extra feedback be of nobody."""
+    X, _, X_test = raw
+    params = {"negatives": "sampled", "extra_feedback": "warmup"}
+    est = pipeline(
+        CrossEntropyRecommender(**SIZES, **(params if name == "extra" else {}))
+    )
+    tables = {f"model__X_{name}": (X_test,), f"model__y_{name}": (data.y_test,)}
+    with pytest.warns(UserWarning, match=f"encodes X but not X_{name}") as log:
+        est.fit(X, data.y, **tables)
+    said = [str(warning.message)[:40] for warning in log]
+    assert [text.split()[4] for text in said] == ["user", "item"]
+
+
 def test_a_pipeline_transforms_the_pool_on_request(data, raw):
     X, pool, X_test = raw
     with sklearn.config_context(enable_metadata_routing=True):

@@ -22,7 +22,7 @@ from ..ids._encoding import UNKNOWN, PairEncoder
 from ._id_kinds import check_id_kinds
 from ._labels import as_expected, both_classes, check_labels, label_column
 
-# Below this share of known ids, a pool and the labelled pairs hardly describe
+# Below this share of known ids, a table and the labelled pairs hardly describe
 # the same users and items.
 _FEW_KNOWN = 0.05
 
@@ -344,18 +344,20 @@ def require_names(table: Any, ours: Any, name: str) -> None:
     )
 
 
-def warn_if_pool_is_unknown(pool: list[list[np.ndarray]], encoder: PairEncoder) -> None:
-    """Warn if hardly an id of the pool is known from the labelled pairs."""
+def warn_if_unknown(
+    tables: list[list[np.ndarray]], encoder: PairEncoder, name: str
+) -> None:
+    """Warn if hardly an id of the tables of an argument is known to `encoder`."""
     for side, what in enumerate(("user", "item")):
         index = encoder.users if side == 0 else encoder.items
         known = np.concatenate(
-            [index.lookup(columns[side], name="X_unlab") != UNKNOWN for columns in pool]
+            [index.lookup(columns[side], name=name) != UNKNOWN for columns in tables]
         )
         if known.mean() < _FEW_KNOWN:
             warnings.warn(
-                f"Only {known.mean():.1%} of the {what} ids of X_unlab occur in X. "
-                "The usual cause is a Pipeline that encodes X but not X_unlab "
-                "(Pipeline(transform_input=['X_unlab']) with X_unlab=(pool,) encodes "
+                f"Only {known.mean():.1%} of the {what} ids of {name} are known from "
+                f"X. The usual cause is a Pipeline that encodes X but not {name} "
+                f"(Pipeline(transform_input=['{name}']) with {name}=(table,) encodes "
                 "both; better, pass raw ids and no encoder), or ids of another type, "
                 "such as '7' and 7.",
                 UserWarning,

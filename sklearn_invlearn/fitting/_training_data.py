@@ -21,7 +21,7 @@ from ..training import (
     UnobservedPairs,
 )
 from ._id_kinds import check_id_kinds
-from ._inputs import FitInputs, split_rows, warn_if_pool_is_unknown
+from ._inputs import FitInputs, split_rows, warn_if_unknown
 
 _SOURCES: dict[str, Any] = {"uniform": UniformSource, "same_user": SameUserSource}
 SAMPLING = frozenset(_SOURCES)
@@ -113,18 +113,20 @@ def encode(
     labelled = Pairs.from_codes(codes, rows.y, rows.weight, rows.row, device=device)
     if inputs.extra is not None:
         columns, y = inputs.extra
-        check_id_kinds(encoder, columns, "X_extra")
+        check_id_kinds(encoder, columns, "X_extra", warn=False)
+        warn_if_unknown([columns], encoder, "X_extra")
         codes = encoder.extend(columns, name="X_extra")
         extra = Pairs.from_codes(codes, y, device=device)
     if use_pool and inputs.pool is not None:
         for table in inputs.pool:
             check_id_kinds(encoder, table, "X_unlab", warn=False)
-        warn_if_pool_is_unknown(inputs.pool, encoder)
+        warn_if_unknown(inputs.pool, encoder, "X_unlab")
         pool_codes = [encoder.extend(table, name="X_unlab") for table in inputs.pool]
         pool = Pairs.from_codes(np.hstack(pool_codes), device=device)
     if inputs.validation is not None:
         columns, y = inputs.validation
-        check_id_kinds(encoder, columns, "X_val")
+        check_id_kinds(encoder, columns, "X_val", warn=False)
+        warn_if_unknown([columns], encoder, "X_val")
         codes = encoder.lookup(columns, name="X_val")
         valid = Pairs.from_codes(codes, y, device=device)
     return EncodedPairs(labelled, pool, valid, extra, rows.n_rows)
