@@ -164,6 +164,32 @@ def test_datetimes_are_ids():
         assert index.lookup(days[1:]).tolist() == [2, 1]
 
 
+def test_durations_are_ids_and_no_integers():
+    ones, twos = np.array([1, 2, 1], "m8[s]"), np.array([2, 3], "m8[s]")
+    for column in (ones, column_of(list(ones)), column_of(ones.tolist())):
+        index = IdIndex()
+        assert index.extend(column).tolist() == [1, 2, 1]
+        assert index.lookup(column_of(list(twos))).tolist() == [2, 0]
+        assert index.lookup(twos.astype("m8[ms]")).tolist() == [2, 0]
+        assert index.lookup(column_of([1, 2])).tolist() == [0, 0]
+        assert index.lookup(column_of(index.ids.tolist())).tolist() == [1, 2]
+        assert index.kinds == {"durations"}
+    integers = IdIndex()
+    integers.extend(column_of([1, 2]))
+    assert integers.lookup(column_of(list(ones))).tolist() == [0, 0, 0]
+    assert ones[0] not in integers
+
+
+def test_durations_from_fit_to_recommend(data):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(
+        {"user": pd.to_timedelta(data.X[:, 0], unit="s"), "item": data.X[:, 1]}
+    )
+    est = CrossEntropyRecommender(backbone="gmf", max_epochs=3, random_state=0)
+    expected = est.fit(data.X, data.y).recommend(est.user_ids_)[0]
+    assert (est.fit(frame, data.y).recommend(est.user_ids_)[0] == expected).all()
+
+
 @pytest.mark.parametrize(
     ("missing", "what"),
     [
@@ -172,6 +198,10 @@ def test_datetimes_are_ids():
         (np.float32("nan"), "NaN: np.float32"),
         (Decimal("nan"), "NaN: Decimal"),
         (np.datetime64("NaT"), "NaN: np.datetime64"),
+        (np.timedelta64("NaT"), "NaN: np.timedelta64"),
+        ((1, float("nan")), r"NaN: \(1, nan\)"),
+        ((1, np.datetime64("NaT")), r"NaN: \(1, np.datetime64"),
+        ((1, (2, float("nan"))), r"NaN: \(1, \(2, nan"),
         (float("inf"), "infinity: inf"),
         (np.float32("-inf"), "infinity: np.float32"),
     ],
@@ -193,6 +223,11 @@ def test_missing_ids_of_pandas_in_lists():
     for missing in (pd.NA, pd.NaT):
         with pytest.raises(ValueError, match="Input X contains NaN"):
             IdIndex().extend(column_of(["a", missing]))
+
+
+def test_what_is_one_id_in_a_tuple_is_not_missing():
+    ids = [(1, None), (1, float("inf")), (None, (None, 2))]
+    assert IdIndex().extend(column_of(ids)).tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("bad", [[1], {1}, {"a": 1}, np.array([1, 2]), (1, [2])])

@@ -73,6 +73,8 @@ def test_ids_that_are_known_in_another_type_are_refused(known, asked):
         ([17, 5], ["u17"], "are text (such as 'u17')"),
         ([17, 5], [17.5], "are numbers with a fraction (such as 17.5)"),
         (["ann"], [3], "those of fit are text (such as 'ann')"),
+        ([17, 5], np.array([17], "m8[s]"), "are durations (such as"),
+        (np.array([17], "m8[s]"), [17], "those of fit are durations"),
         (["ann", 1], [b"bob", ("a", 1)], "of fit are text and whole numbers"),
         ([17], [frozenset([17])], "are of type frozenset"),
     ],

@@ -202,7 +202,9 @@ def _from_values(values: list[Any]) -> np.ndarray:
 
 
 def _is_numpy(value: Any, kind: type) -> bool:
-    return isinstance(value, np.integer if kind is int else np.floating)
+    numbers = np.integer if kind is int else np.floating
+    # numpy's durations are integers by descent, and have a unit.
+    return isinstance(value, numbers) and not isinstance(value, np.timedelta64)
 
 
 def _from_array(X: np.ndarray, name: str) -> list[np.ndarray]:

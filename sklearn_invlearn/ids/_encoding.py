@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from decimal import Decimal
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from ._kinds import WHOLE, kinds_of
+from ._kinds import WHOLE, is_number, kinds_of
 from ._repeated_text import first_rows
 
 UNKNOWN = 0
 
 _LONGEST_TABLE = 4  # entries per id
-
-_NUMBERS = (Real, Decimal)  # numpy.float32 is a Real and not a float
 
 
 class IdIndex:
@@ -119,7 +115,7 @@ class IdIndex:
         """Whether an id, a hashable one, is known."""
         if self._integers is None:
             return value in self._codes
-        if not isinstance(value, _NUMBERS) or not math.isfinite(value):
+        if not is_number(value) or not math.isfinite(value):
             return False
         whole: Any = math.floor(value)
         if value != whole or abs(whole) > np.iinfo(np.int64).max:
@@ -289,18 +285,22 @@ def _refuse_missing(values: Any, name: str) -> None:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a value stands for none: None, NaN, NaT, infinity, or a tuple of NaN."""
+    """Whether a value stands for none: None, NaN, NaT, infinity; NaN in a tuple, too.
+
+    (1, nan) would be another id each time it comes; (1, None) and (1, inf) are one.
+    """
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     if isinstance(value, (np.datetime64, np.timedelta64)):
         return bool(np.isnat(value))
-    if isinstance(value, tuple):  # (1, nan) would be another id each time it comes
-        return any(isinstance(part, _NUMBERS) and part != part for part in value)
-    return isinstance(value, _NUMBERS) and (value != value or _is_infinite(value))
+    if isinstance(value, tuple):
+        parts = (part for part in value if part is not None and not _is_infinite(part))
+        return any(map(is_missing, parts))
+    return is_number(value) and (value != value or _is_infinite(value))
 
 
 def _is_infinite(value: Any) -> bool:
-    return isinstance(value, _NUMBERS) and value in (math.inf, -math.inf)
+    return is_number(value) and value in (math.inf, -math.inf)
 
 
 def _unhashable(name: str, error: TypeError) -> TypeError:

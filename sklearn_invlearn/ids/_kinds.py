@@ -18,6 +18,12 @@ import numpy as np
 WHOLE, FRACTION = "whole numbers", "numbers with a fraction"
 
 
+def is_number(value: Any) -> bool:
+    """Whether an id is a number; numpy's durations pass for integers, and are none."""
+    # numpy.float32 is a Real and not a float.
+    return isinstance(value, (Real, Decimal)) and not isinstance(value, np.timedelta64)
+
+
 def kinds_of(ids: Iterable[Any]) -> set[str]:
     """Kinds of ids, in words (plural)."""
     return {kind_of(value) for value in ids}
@@ -25,7 +31,7 @@ def kinds_of(ids: Iterable[Any]) -> set[str]:
 
 def kind_of(value: Any) -> str:
     """Kind of one id, in words (plural)."""
-    if isinstance(value, (Real, Decimal)):  # bool is a Real, and equal to 0 or 1
+    if is_number(value):  # bool is one, and equal to 0 or 1
         return WHOLE if value == math.floor(value) else FRACTION
     if isinstance(value, str):
         return "text"
@@ -57,7 +63,7 @@ def lookalikes(value: Any) -> Iterator[Any]:
         text = value.decode(errors="replace")
         yield text
         yield from _read(text)
-    elif isinstance(value, (Real, Decimal)):
+    elif is_number(value):
         written = {str(value)}
         if kind_of(value) == WHOLE:
             whole = math.floor(value)
