@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -137,7 +138,8 @@ def paired_bootstrap(
     -----
     The interval speaks of other users like these, given the two fitted models. What
     other training rows or seeds would change is not in it. With few users (below
-    fifty or so) such an interval is too narrow.
+    fifty or so) such an interval is too narrow; with one user there is none, and its
+    ends and the p-value are NaN (with a warning).
 
     References
     ----------
@@ -215,7 +217,15 @@ def summarise(
     n = len(defined)
     tails = np.array([np.nan, np.nan])
     p_value = np.nan
-    if n:
+    if n_users < 2:
+        warnings.warn(
+            f"{name}: all pairs are of one user, and resamples of one user are all the "
+            "same: there is no interval and no p-value (NaN). Likely `users` is not "
+            "the column of users; if it is, evaluate on more of them.",
+            UserWarning,
+            stacklevel=4,
+        )
+    elif n:
         outside = (1 - confidence_level) / 2
         tails = np.quantile(defined, [outside, 1 - outside])
         beyond = min((defined <= 0).sum(), (defined >= 0).sum())

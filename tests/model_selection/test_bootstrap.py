@@ -151,6 +151,17 @@ def test_undefined_replicates_are_counted():
     assert (result.replicates == 1.0).all()
 
 
+@pytest.mark.parametrize("metric", ["roc_auc", "gauc", "ndcg@3"])
+def test_one_user_says_nothing_of_others(metric):
+    y, a, b, _ = random_rows(40)
+    with pytest.warns(UserWarning, match="all pairs are of one user") as log:
+        result = paired_bootstrap(y, a, b, ["ann"] * 40, metric=metric, n_boot=20)
+    assert [warning.filename for warning in log] == [__file__]
+    assert np.isfinite(result.difference)
+    assert np.isnan([result.low, result.high, result.p_value]).all()
+    assert "p = nan (20 resamples of 1 users)" in str(result)
+
+
 def test_labels_and_ids_of_any_kind():
     y, a, b, users = random_rows()
     expected = paired_bootstrap(y, a, b, users, n_boot=5, random_state=0)
