@@ -12,14 +12,17 @@ from skorch.callbacks import Callback
 
 from sklearn_invlearn import (
     CrossEntropyRecommender,
+    InverseDualLossRecommender,
     InverseGradientRecommender,
+    MultiTaskRecommender,
+    NegativeReweightingRecommender,
     ReweightedLossRecommender,
     TruncatedLossRecommender,
 )
 from sklearn_invlearn.fitting._training_data import EncodedPairs, extra_stage_data
 from sklearn_invlearn.ids._encoding import PairEncoder
 from sklearn_invlearn.recommenders._base import _SEEDS
-from sklearn_invlearn.training import NegativeSamplingNet, Pairs
+from sklearn_invlearn.training import NegativeSamplingNet, Pairs, PoolSource
 
 SIZES = {
     "backbone": "gmf",
@@ -153,6 +156,65 @@ def test_extra_negatives_are_drawn_outside_of_all_feedback():
         assert drawn
         assert not drawn & seen
         assert data.labelled is parts[1]
+
+
+SAMPLERS = {
+    "CE": (CrossEntropyRecommender, {"negatives": "sampled"}),
+    "T-CE": (TruncatedLossRecommender, {}),
+    "R-CE": (ReweightedLossRecommender, {}),
+    "NMTR": (MultiTaskRecommender, {}),
+    "NR": (NegativeReweightingRecommender, {}),
+}
+
+
+def taken_for_negatives(monkeypatch):
+    """Codes that pools hand out, collected in a set."""
+    taken, draw = set(), PoolSource.draw
+
+    def recording(self, labelled):
+        drawn = draw(self, labelled)
+        taken.update(map(tuple, drawn.codes.T.tolist()))
+        return drawn
+
+    monkeypatch.setattr(PoolSource, "draw", recording)
+    return taken
+
+
+@pytest.mark.filterwarnings("ignore:.*no extra feedback for:UserWarning")
+@pytest.mark.parametrize("method", SAMPLERS)
+def test_what_has_feedback_is_no_negative_of_the_pool(method, data, monkeypatch):
+    """Not in `fit`, and not in an update that knows of it from earlier calls."""
+    cls, params = SAMPLERS[method]
+    est = cls(backbone="gmf", n_factors=2, max_epochs=2, random_state=0, **params)
+    extra = {}
+    if est._extra_feedback is not None:
+        extra = {"X_extra": (data.X[:20],), "y_extra": (data.y[:20],)}
+    taken = taken_for_negatives(monkeypatch)
+    labelled, free = data.X[20:], data.X_unlab[:40]
+    pool = (np.vstack([data.X, free]),)
+    est.fit(labelled, data.y[20:], X_unlab=pool, **extra)
+    observed = data.X if extra else labelled
+    expected = set(map(tuple, pool[0].tolist())) - set(map(tuple, observed.tolist()))
+    assert taken == {tuple(codes) for codes in est.encode(sorted(expected)).tolist()}
+    taken.clear()
+    new = data.X_unlab[50:60]
+    est.partial_fit(new, np.arange(10) % 2, X_unlab=(np.vstack([pool[0], new]),))
+    assert taken == {tuple(codes) for codes in est.encode(sorted(expected)).tolist()}
+    with pytest.raises(ValueError, match="Every pair of X_unlab has feedback"):
+        est.partial_fit(new, np.arange(10) % 2, X_unlab=(labelled,))
+    with pytest.raises(ValueError, match="Likely X_unlab is X itself"):
+        est.fit(labelled, data.y[20:], X_unlab=(labelled,), **extra)
+    assert hasattr(est, "net_")  # what was refused costs no model
+
+
+@pytest.mark.parametrize(
+    "cls", [InverseDualLossRecommender, InverseGradientRecommender]
+)
+def test_inverse_methods_see_the_pool_as_it_is(cls, data, monkeypatch):
+    taken = taken_for_negatives(monkeypatch)
+    est = cls(backbone="gmf", n_factors=2, max_epochs=2, random_state=0)
+    est.fit(data.X, data.y, X_unlab=(data.X[:50],))
+    assert taken == {tuple(codes) for codes in est.encode(data.X[:50]).tolist()}
 
 
 def test_main_negatives_are_no_extra_feedback(data, implicit):

@@ -45,12 +45,17 @@ def unlabeled_source(
     pool: Pairs | None,
     encoder: PairEncoder,
     *,
+    as_negatives: bool,
     sampling: str,
     batch_size: int,
     generator: torch.Generator,
 ) -> UnlabeledSource:
-    """Return batches of `pool`, or of unobserved pairs if there is no pool."""
+    """Return batches of `pool`, or of unobserved pairs if there is no pool.
+
+    Where they are taken for negatives, observed pairs are left out of the pool.
+    """
     if pool is not None:
+        pool = _without_observed(pool, observed) if as_negatives else pool
         return PoolSource(pool, batch_size, generator)
     unobserved = UnobservedPairs(observed, encoder.n_users, encoder.n_items)
     if not len(unobserved):
@@ -62,6 +67,19 @@ def unlabeled_source(
             stacklevel=6,
         )
     return _SOURCES[sampling](unobserved, generator)
+
+
+def _without_observed(pool: Pairs, observed: Pairs) -> Pairs:
+    """Return the pairs of a pool that have no feedback; raise if there are none."""
+    pool = pool[~pool.among(observed)]
+    if not len(pool):
+        raise ValueError(
+            "Every pair of X_unlab has feedback (in X, in X_extra or in an earlier "
+            "call), and a pair with feedback is no sampled negative. Likely X_unlab is "
+            "X itself: pass exposures without feedback, or None to sample pairs that "
+            "were not observed."
+        )
+    return pool
 
 
 @dataclass(frozen=True)
@@ -139,6 +157,7 @@ def training_data(
     draws_unlabeled: bool,
     holds_out: bool,
     stops_early: bool,
+    as_negatives: bool,
     fraction: float,
     sampling: str,
     batch_size: int,
@@ -160,6 +179,7 @@ def training_data(
             pairs.observed,
             pairs.pool,
             encoder,
+            as_negatives=as_negatives,
             sampling=sampling,
             batch_size=batch_size,
             generator=generator("unlabeled"),
@@ -183,6 +203,7 @@ def extra_stage_data(
         pairs.observed,
         None,
         encoder,
+        as_negatives=True,
         sampling=sampling,
         batch_size=batch_size,
         generator=generator,

@@ -169,7 +169,8 @@ class BaseRecommender(
         X_unlab : array-like or DataFrame of shape (m, n_columns), or tuple of them, \
 default=None
             Exposures without feedback. None stands for pairs of known users and
-            items that are not in `X`, sampled while training. Inside
+            items that are not in `X`, sampled while training. Where a method takes
+            them for negatives, those with feedback all the same are left out. Inside
             cross-validation pass a tuple, ``X_unlab=(pool,)``: a bare pool that is
             as long as `X` is cut into folds by every tool of scikit-learn.
 
@@ -237,6 +238,7 @@ one, default=None
                     draws_unlabeled=self._draws_unlabeled,
                     holds_out=self._holds_out,
                     stops_early=stops_early,
+                    as_negatives=self._n_negatives > 0,
                     fraction=self.validation_fraction,
                     sampling=self.sampling,
                     batch_size=self.batch_size,

@@ -85,6 +85,9 @@ class UpdatingMixin:
         @property
         def _holds_out(self) -> bool: ...
 
+        @property
+        def _n_negatives(self) -> int: ...
+
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self,
@@ -270,6 +273,7 @@ default=None
                 pairs.observed,
                 pairs.pool,
                 encoder,
+                as_negatives=self._n_negatives > 0,
                 sampling=self.sampling,
                 batch_size=self.batch_size,
                 generator=generator("unlabeled"),
