@@ -73,3 +73,26 @@ def test_scorers_drive_a_search(data):
     ).fit(data.X, data.y, X_unlab=(data.X_unlab,))
     for name in ("recall", "ndcg", "gauc"):
         assert np.isfinite(search.cv_results_[f"mean_test_{name}"]).all()
+
+
+@pytest.mark.parametrize("unit", ["D", "us", "ns"])
+@pytest.mark.parametrize("side", [0, 1])
+def test_ids_that_are_times(side, unit, data):
+    """The same model, whatever its ids are called."""
+    pandas = pytest.importorskip("pandas")
+    est = CrossEntropyRecommender(
+        backbone="gmf", n_factors=2, max_epochs=3, random_state=0
+    )
+    scorer = make_full_ranking_scorer("recall", k=5)
+    expected = scorer(est.fit(data.X, data.y), data.X_test, data.y_test)
+    assert expected > 0
+
+    def with_times(X):
+        columns = [X[:, 0], X[:, 1]]
+        columns[side] = columns[side].astype("M8[D]").astype(f"M8[{unit}]")
+        if unit == "D":  # which a frame does not have
+            return list(zip(*map(list, columns)))
+        return pandas.DataFrame({"user": columns[0], "item": columns[1]})
+
+    est.fit(with_times(data.X), data.y)
+    assert scorer(est, with_times(data.X_test), data.y_test) == expected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import signature
-from numbers import Integral
+from numbers import Integral, Number
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,8 @@ def activity_groups(
         Id of the user of each row, or of the item, to group by popularity.
     history : array-like of shape (m,), default=None
         Where to count, such as the user column of the training pairs. None counts in
-        `ids` itself. An id that does not occur there has the count 0.
+        `ids` itself. An id that does not occur there has the count 0; ids none of which
+        could occur there, since all are of another type, are an error.
     n_groups : int, default=4
         Number of groups; fewer come out where many ids have the same count, as these
         are never divided.
@@ -49,7 +50,7 @@ def activity_groups(
     Raises
     ------
     ValueError
-        For missing ids or no rows.
+        For missing ids or no rows, or if ids and history are of different types.
 
     See Also
     --------
@@ -74,6 +75,8 @@ def activity_groups(
         past, known = factorise(_as_ids(history, "history"), "history")
         count_of = dict(zip(known.tolist(), np.bincount(past).tolist()))
         counts = np.array([count_of.get(key, 0) for key in distinct.tolist()])
+        if not counts.any():
+            _refuse_other_types(distinct.tolist(), known.tolist())
     return groups_of_counts(counts, n_groups, equal)[codes]
 
 
@@ -86,6 +89,26 @@ def groups_of_counts(counts: IntArray, n_groups: int, equal: str) -> IntArray:
     middle = (mass.cumsum() - mass / 2) / mass.sum()
     group = np.minimum(n_groups * middle, n_groups - 1).astype(np.int64)
     return np.unique(group, return_inverse=True)[1].astype(np.int64)[position]
+
+
+def _refuse_other_types(ids: list[Any], history: list[Any]) -> None:
+    """Raise if no id is of a type of those in `history`, where none of them occurs."""
+    theirs, ours = set(map(_type_of, ids)), set(map(_type_of, history))
+    if not theirs & ours:
+        raise ValueError(
+            f"None of the ids occurs in history, since they are of another type: ids "
+            f"holds {', '.join(sorted(theirs))} (such as {ids[0]!r}), history "
+            f"{', '.join(sorted(ours))} (such as {history[0]!r}). The usual cause is a "
+            "file or a frame that was read with other types: convert one of them."
+        )
+
+
+def _type_of(value: Any) -> str:
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return str(value.dtype)  # with the unit
+    if isinstance(value, Number):  # 1, 1.0 and Decimal(1) are one id
+        return "numbers"
+    return type(value).__name__
 
 
 def _as_ids(ids: Any, name: str) -> NDArray[Any]:

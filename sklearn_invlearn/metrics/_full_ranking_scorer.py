@@ -21,7 +21,7 @@ from ._full_ranking import (
     full_ranking_values,
 )
 from ._grouped import mean_over_users
-from ._inputs import FloatArray, IntArray, factorise
+from ._inputs import FloatArray, IntArray, as_objects, factorise
 from ._response import get_scores, is_positive
 
 _PROTOCOL = ("item_ids_", "seen_items", "decision_function")
@@ -184,7 +184,7 @@ def _relevant_pairs(
     pairs = np.unique(user_codes * len(items) + item_codes)
     rows, item_codes = np.divmod(pairs, len(items))
 
-    index_of = {item: index for index, item in enumerate(item_ids.tolist())}
+    index_of = {item: index for index, item in enumerate(as_objects(item_ids))}
     positions = [index_of.get(item, -1) for item in items.tolist()]
     columns = np.array(positions, dtype=np.int64)[item_codes]
     known = columns >= 0

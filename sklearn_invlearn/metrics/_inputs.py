@@ -18,6 +18,9 @@ BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating[Any]]
 
+# Neighbouring integers above this are the same float, by bytes; as for estimators.
+_LARGEST_EXACT_FLOAT = {2: 2**11, 4: 2**24, 8: 2**53}
+
 
 def check_pairs(
     y_true: Any, y_score: Any, users: Any, pos_label: Any = None
@@ -153,9 +156,11 @@ def factorise(ids: NDArray[Any], name: str) -> tuple[IntArray, NDArray[Any]]:
     if ids.dtype.kind in "biuf":
         if ids.dtype.kind == "f" and np.isnan(ids).any():
             raise ValueError(_missing_message(name))
+        if ids.dtype.kind == "f":
+            _require_exact(ids, name)
         distinct, codes = np.unique(ids, return_inverse=True)
         return codes.astype(np.int64, copy=False), distinct
-    values = ids.tolist()
+    values = as_objects(ids)
     try:
         table = {key: code for code, key in enumerate(dict.fromkeys(values))}
     except TypeError as error:
@@ -167,6 +172,22 @@ def factorise(ids: NDArray[Any], name: str) -> tuple[IntArray, NDArray[Any]]:
         raise ValueError(_missing_message(name))
     codes = np.fromiter(map(table.__getitem__, values), np.int64, count=len(values))
     return codes, np.fromiter(table, dtype=object, count=len(table))
+
+
+def as_objects(ids: NDArray[Any]) -> list[Any]:
+    """Ids of a column (n,) as Python objects."""
+    # tolist() turns nanosecond datetimes into plain integers; list() keeps them.
+    return list(ids) if ids.dtype.kind in "mM" else ids.tolist()
+
+
+def _require_exact(ids: NDArray[Any], name: str) -> None:
+    largest = _LARGEST_EXACT_FLOAT.get(ids.dtype.itemsize, 2**53)
+    if (np.abs(ids) > largest).any():
+        raise ValueError(
+            f"{name} has ids of dtype {ids.dtype} beyond 2**"
+            f"{largest.bit_length() - 1}, where different integers become the same "
+            "float and count as one id. Pass them as integers or strings."
+        )
 
 
 def _factorise_narrow(
@@ -187,6 +208,8 @@ def is_missing(value: Any) -> bool:
     """Tell None, NaN, and the NA and NaT of pandas from values."""
     if value is None or type(value).__name__ in {"NAType", "NaTType"}:
         return True
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return bool(np.isnat(value))
     return isinstance(value, (float, np.floating)) and math.isnan(value)
 
 

@@ -44,6 +44,41 @@ def test_unknown_in_history_counts_as_nothing():
     assert activity_groups([7, 8], history=[1], n_groups=2).tolist() == [0, 0]
 
 
+DAYS = np.array(["2024-05-17", "2024-05-18", "2024-05-18"], "M8[D]")
+
+
+@pytest.mark.parametrize(
+    ("ids", "history", "message"),
+    [
+        ([1, 2], ["1", "2"], r"ids holds numbers \(such as 1\), history str"),
+        (["1", "2"], np.array([1, 2]), r"such as '1'\), history numbers"),
+        ([1.5], ["1", ("a", 1)], "history str, tuple"),
+        (DAYS.astype("M8[ns]"), DAYS.astype(str), r"ids holds datetime64\[ns\]"),
+        (DAYS.astype("M8[ns]"), DAYS.astype("i8"), "history numbers"),
+        ((DAYS - DAYS[0]).astype("m8[s]"), [0, 86400], r"ids holds timedelta64\[s\]"),
+    ],
+)
+def test_ids_of_another_type_are_refused(ids, history, message):
+    with pytest.raises(ValueError, match=f"None of the ids occurs.*{message}"):
+        activity_groups(ids, history=history)
+
+
+@pytest.mark.parametrize("units", [("ns", "ns"), ("D", "D"), ("us", "us")])
+def test_times_are_counted(units):
+    ids, history = (DAYS.astype(f"M8[{unit}]") for unit in units)
+    assert activity_groups(ids, history=history, n_groups=2).tolist() == [0, 1, 1]
+
+
+def test_times_in_another_unit_are_not_silently_unknown():
+    ids, history = DAYS.astype("M8[ns]"), DAYS.astype("M8[us]")
+    if len({*ids, *history}) == 2:  # releases of numpy differ in that
+        groups = activity_groups(ids, history=history, n_groups=2)
+        assert groups.tolist() == [0, 1, 1]
+        return
+    with pytest.raises(ValueError, match="of another type"):
+        activity_groups(ids, history=history)
+
+
 @given(
     st.lists(st.integers(0, 30), min_size=1, max_size=30),
     st.integers(1, 6),

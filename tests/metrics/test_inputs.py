@@ -91,6 +91,27 @@ def test_missing_ids_raise(missing):
         factorise(np.array([1.0, np.nan]), "users")
 
 
+@pytest.mark.parametrize("kind", ["M8[ns]", "M8[D]", "m8[s]"])
+def test_times_stay_times(kind):
+    times = np.array([3, 1, 3], dtype=kind)
+    codes, distinct = factorise(times, "users")
+    assert codes.tolist() == [0, 1, 0]
+    assert distinct.tolist() == list(times[:2])
+    assert all(value.dtype == times.dtype for value in distinct)
+    times[1] = "NaT"
+    with pytest.raises(ValueError, match="missing ids"):
+        factorise(times, "users")
+
+
+@pytest.mark.parametrize(("kind", "power"), [("f2", 11), ("f4", 24), ("f8", 53)])
+def test_inexact_float_ids_are_refused(kind, power):
+    """As by the estimators: 2**53 and 2**53 + 1 would be one user."""
+    exact = np.array([0.5, -(2.0**power), 2.0**power], dtype=kind)
+    assert factorise(exact, "users")[0].tolist() == [1, 0, 2]
+    with pytest.raises(ValueError, match=rf"users has ids of .* beyond 2\*\*{power}"):
+        factorise(np.nextafter(exact, np.inf * exact, dtype=kind), "users")
+
+
 def test_missing_in_frames_raises():
     pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
     columns = [pd.Series([1, None], dtype="Int64"), pd.Series(["a", None])]
