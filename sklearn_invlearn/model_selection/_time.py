@@ -61,10 +61,10 @@ class TimeCutSplit(PairSplitter):
 
     def _splits(self, X: Any, y: Any) -> Iterator[tuple[IntArray, IntArray]]:
         times = times_of(X, self.time)
+        ranks = time_ranks(times)  # which refuses what has no order
         if self.cut is not None:
             is_test = _from(times, self.cut)
         else:
-            ranks = time_ranks(times)
             starts = _window_starts(ranks, np.array([1 - self.test_size]))
             is_test = ranks >= starts[0] if len(starts) else np.zeros(len(ranks), bool)
         n_test = int(is_test.sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ def times_of(X: Any, time: Any) -> NDArray[Any]:
     n_rows = _num_samples(X)
     if time is None:
         return np.arange(n_rows)
-    if isinstance(time, (str, int)):
-        times, name = take_column(X, time), f"the column {time!r} of X"
+    if isinstance(time, (str, Integral)):
+        column = time if isinstance(time, str) else int(time)
+        times, name = take_column(X, column), f"the column {column!r} of X"
     else:
         times, name = as_column(time, "time"), "time"
     if len(times) != n_rows:
@@ -44,9 +46,30 @@ def times_of(X: Any, time: Any) -> NDArray[Any]:
 def time_ranks(times: NDArray[Any]) -> NDArray[np.int64]:
     """Return the rank 0, 1, … of each time among the distinct ones, shape (n,)."""
     try:
-        return np.unique(times, return_inverse=True)[1].astype(np.int64)
+        distinct, ranks = np.unique(times, return_inverse=True)
     except TypeError as error:
         raise TypeError(
             f"The times cannot be sorted ({error}). Use numbers, datetimes, or strings "
             "such as '2024-05-31', one type for all rows."
         ) from error
+    _refuse_numbers_as_text(distinct)
+    return ranks.astype(np.int64)
+
+
+def _refuse_numbers_as_text(distinct: NDArray[Any]) -> None:
+    """Raise if sorted texts are numbers in another order, as "100" and "8" are."""
+    if not all(isinstance(text, (str, bytes)) for text in distinct[:1].tolist()):
+        return
+    try:
+        numbers = distinct.astype(float)
+    except ValueError:  # dates, say
+        return
+    wrong = np.flatnonzero(np.diff(numbers) <= 0)
+    if len(wrong):
+        first, second = distinct[wrong[0] : wrong[0] + 2].tolist()
+        raise ValueError(
+            f"The times are text that reads as numbers, and {first!r} would come "
+            f"before {second!r}. The usual cause is an array of ids that are text and "
+            "of times: numpy makes all of it text. Pass the times as numbers, as an "
+            "array of their own or in a DataFrame."
+        )

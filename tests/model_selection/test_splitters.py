@@ -282,6 +282,35 @@ def test_windows_expand_and_every_later_row_is_tested_once():
     assert past == set(range(200))
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda time: LeaveLastN(1, time=time),
+        lambda time: TimeCutSplit(time=time),
+        lambda time: TimeCutSplit(time=time, cut="08"),
+        lambda time: ExpandingWindowSplit(2, time=time),
+    ],
+)
+def test_numbers_that_are_text_are_refused_where_they_sort_otherwise(make):
+    rows = [("ann", "a", 8), ("ann", "b", 9), ("bob", "a", 7), ("bob", "b", 100)]
+    text = np.array(rows)  # all of it
+    for table in (text, text.astype(object), text.astype("S")):
+        with pytest.raises(ValueError, match=r"'100' would come before .*'7'"):
+            next(make(2).split(table))
+    for times in (["1", "01", "2", "3"], ["1.0", "1", "2", "3"]):
+        with pytest.raises(ValueError, match="text that reads as numbers"):
+            next(make(times).split(rows))
+    for times in (["08", "09", "07", "10"], ["0.8", "0.9", "0.7", "1"]):
+        assert rows_of(make(times), rows, None)  # in both orders the same
+
+
+def test_a_position_may_be_an_integer_of_numpy():
+    table = np.column_stack([X, TIME])
+    expected = rows_of(TimeCutSplit(time=2), table)
+    for position in (np.int64(2), np.int32(-1)):
+        assert rows_of(TimeCutSplit(time=position), table) == expected
+
+
 def test_bad_times():
     with pytest.raises(ValueError, match="time has 7 entries, but X has 200"):
         next(LeaveLastN(time=TIME[:7]).split(X))
