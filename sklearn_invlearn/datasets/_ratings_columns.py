@@ -20,14 +20,20 @@ _NAMES = {
 }
 
 
-def find_columns(header: Sequence[str], name: str) -> dict[str, int]:
-    """Return the position of each column of the file `name` by its meaning."""
+def named_columns(header: Sequence[str]) -> dict[str, int]:
+    """Return the position of each column that has a known name, by its meaning."""
     plain = [str(title).strip().lower().replace("_", "") for title in header]
     found = {}
     for meaning, known in _NAMES.items():
         positions = [plain.index(title) for title in known if title in plain]
         if positions:
             found[meaning] = positions[0]
+    return found
+
+
+def find_columns(header: Sequence[str], name: str) -> dict[str, int]:
+    """Return the position of each column of the file `name` by its meaning."""
+    found = named_columns(header)
     missing = [meaning for meaning in POSITIONS[:3] if meaning not in found]
     if len(missing) == 3 and len(header) >= 3:
         return {**found, **dict(zip(POSITIONS[:3], range(3)))}

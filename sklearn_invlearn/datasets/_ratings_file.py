@@ -46,7 +46,9 @@ def load_ratings(path: str | PathLike[str], *, threshold: float = 3) -> Bunch:
         ``_``: user_id or user; item_id, movie_id, item or movie; rating; timestamp.
         If none of the first three is there, the first three columns are user, item
         and rating. A text whose third column is a number in the first line has no
-        header: its columns are user, item, rating and, if present, timestamp.
+        header: its columns are user, item, rating and, if present, timestamp. A first
+        line that is neither is an error: no known name, and a number or nothing in
+        one of the first two columns, or nothing in the third.
     threshold : float, default=3
         Ratings of at least this are positive.
 

@@ -1,5 +1,6 @@
 """Readers of text, Parquet and ``.npz``: raw columns by meaning."""
 
+import csv
 import io
 import zipfile
 from pathlib import Path
@@ -8,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from ._optional import import_optional
-from ._ratings_columns import POSITIONS, Columns, find_columns, numbers_of_text
+from ._ratings_columns import (
+    POSITIONS,
+    Columns,
+    find_columns,
+    named_columns,
+    numbers_of_text,
+)
 
 _SEPARATORS = (b"::", b"\t", b";", b",")
 
@@ -39,6 +46,7 @@ def read_text(path: Path) -> Columns:
             "its writing broke off, or it has another encoding."
         ) from error
     if has_header:
+        _refuse_row_as_header(first_fields, path.name)
         places = find_columns(list(frame.columns), path.name)
     else:
         places = dict(zip(POSITIONS, range(frame.shape[1])))
@@ -50,11 +58,14 @@ def read_text(path: Path) -> Columns:
     return columns
 
 
-def _first_line(text: bytes, name: str) -> tuple[bytes, list[bytes]]:
+def _first_line(text: bytes, name: str) -> tuple[bytes, list[str]]:
     """Return the separator and the fields of the first line."""
     line = text.partition(b"\n")[0].strip(b"\r")
+    shown = line.decode(errors="replace")
     for separator in _SEPARATORS:
-        fields = line.split(separator)
+        fields = shown.split(separator.decode())
+        if len(separator) == 1:  # where a field in quotes may hold it
+            fields = next(csv.reader([shown], delimiter=separator.decode()), [])
         if len(fields) >= 3:
             return separator, fields
     raise ValueError(
@@ -64,9 +75,22 @@ def _first_line(text: bytes, name: str) -> tuple[bytes, list[bytes]]:
     )
 
 
-def _is_number(field: bytes) -> bool:
+def _refuse_row_as_header(fields: list[str], name: str) -> None:
+    """Raise if a first line without a known name looks like a row of ratings."""
+    if named_columns(fields):
+        return
+    if any(_is_number(field) or not field.strip() for field in fields[:3]):
+        raise ValueError(
+            f"The first line of {name}, {fields}, is no header, since it names no "
+            "known column and holds numbers or empty fields; and no row, since its "
+            "third field, the rating, is no number. Remove or mend that line, or "
+            "write a header such as user,item,rating above it."
+        )
+
+
+def _is_number(field: str) -> bool:
     try:
-        float(field.strip(b' "'))
+        float(field.strip(' "'))
     except ValueError:
         return False
     return True

@@ -58,6 +58,18 @@ def test_unknown_names_mean_the_first_three_columns(tmp_path):
     check(load_ratings(write(tmp_path, "a.csv", text)), timestamp=None)
 
 
+@pytest.mark.parametrize(
+    ("name", "separator"), [("a.csv", ","), ("b.tsv", "\t"), ("c.csv", ";")]
+)
+def test_a_first_row_with_the_separator_in_quotes_is_a_row(tmp_path, name, separator):
+    pytest.importorskip("pandas")
+    rows = [f'"smith{separator} j"', "i2", "4"], ["bob", '"i3"', "2"]
+    text = "\n".join(separator.join(row) for row in rows)
+    data = load_ratings(write(tmp_path, name, text))
+    assert data.X.tolist() == [[f"smith{separator} j", "i2"], ["bob", "i3"]]
+    assert data.rating.tolist() == [4, 2]
+
+
 def test_text_without_timestamp_from_a_str_path(tmp_path):
     path = write(tmp_path, "a.csv", "user,item,rating\n1,10,5\n2,11,2\n")
     check(load_ratings(str(path)), timestamp=None)
@@ -185,6 +197,11 @@ def test_parquet(tmp_path, suffix):
         ("a.csv", "user,item,rating,timestamp\n1,2,3,soon\n", "timestamp in row 0"),
         ("a.csv", 'user,item,rating\n1,2,"3\n', "is not UTF-8 text with 3 columns"),
         ("a.csv", b"user,item,rating\n\xe9,2,3\n", "is not UTF-8 text"),
+        ("a.csv", "1,2,\n1,3,4\n", r"first line of a.csv, \['1', '2', ''\], is no h"),
+        ("a.csv", "1,2,NA\n1,3,4\n", "is no header, .* and no row"),
+        ("a.csv", "ann,7,good\nann,8,4\n", "is no header, .* and no row"),
+        ("a.dat", "1::2::\n1::3::4\n", "is no header, .* and no row"),
+        ("a.csv", ",reader,book,stars\n0,1,2,3\n", "is no header, .* and no row"),
         ("a.npz", "x", "is no .npz archive"),
         ("a.parquet", "x", "is no Parquet file, or is damaged"),
     ],
