@@ -199,6 +199,17 @@ def test_inputs_outputs_and_metadata(tmp_path):
     assert metadata["library_version"]
 
 
+@pytest.mark.parametrize(
+    "classes", [[False, True], [0.0, 1.0], [-1.0, 2.0], [0, 1], ["no", "yes"]]
+)
+def test_classes_of_any_plain_type_are_told(classes, tmp_path):
+    X, y = TINY
+    metadata = metadata_of(fitted(X, np.array(classes)[y]), tmp_path)
+    found = json.loads(metadata["classes"])
+    assert found == classes
+    assert [type(label) for label in found] == [type(label) for label in classes]
+
+
 def test_ids_without_a_plain_form_are_left_out(tmp_path):
     X, y = TINY
     X = [[(user, 1), f"{item}é"] for user, item in X]
@@ -238,13 +249,14 @@ def test_an_export_leaves_everything_as_it_was(data, tmp_path):
     ("backbone", "params", "reason"),
     [("cdae", {"leave_target_out": True}, "searchsorted"), (Branching, None, "export")],
 )
-def test_what_cannot_be_exported(backbone, params, reason, tmp_path, data):
+def test_what_cannot_be_exported(backbone, params, reason, tmp_path, data, capsys):
     path = tmp_path / "scorer.onnx"
     path.write_bytes(b"old")
     est = fitted(data.X, data.y, backbone=backbone, backbone_params=params)
     with pytest.raises(NotImplementedError, match=reason) as raised:
         est.export_onnx(path)
     assert "user_side" in str(raised.value)
+    assert capsys.readouterr() == ("", "")  # torch would show its graph
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["scorer.onnx"]
 

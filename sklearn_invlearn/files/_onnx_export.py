@@ -7,12 +7,13 @@ histories, is computed once, here. Any other backbone is traced by torch.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,7 +114,7 @@ class OnnxMixin:
         -----
         The model's metadata hold ``user_ids`` and ``item_ids``, in order of the codes
         1, 2, …, and ``classes``, as JSON lists, each of them if all its values are
-        integers or text; and ``estimator`` and ``library_version``.
+        numbers, booleans or text; and ``estimator`` and ``library_version``.
 
         Examples
         --------
@@ -202,14 +203,14 @@ def _table(*columns: np.ndarray) -> nn.Embedding:
 
 
 def _json_lists(**values: Any) -> dict[str, str]:
-    """Return lists of integers or text as JSON; leave out those that hold others."""
+    """Return lists of plain values as JSON; leave out those that hold others."""
     lists = {
         n: v.tolist() if isinstance(v, np.ndarray) else v for n, v in values.items()
     }
     return {
         name: json.dumps(plain)
         for name, plain in lists.items()
-        if all(type(value) in (int, str) for value in plain)
+        if all(type(value) in (bool, int, float, str) for value in plain)
     }
 
 
@@ -257,7 +258,8 @@ def _quiet() -> Iterator[None]:
     before = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        # Where torch fails, it prints the whole graph to standard error.
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
