@@ -182,6 +182,41 @@ def test_an_update_that_fails_changes_nothing(data):
     assert_array_equal(est.decision_function(data.X_test), scores)
 
 
+def test_an_interrupt_after_the_recommender_is_updated_changes_nothing(
+    data, monkeypatch
+):
+    est = make().fit(**rows_of(data))
+    before, scores = dict(vars(est)), est.decision_function(data.X_test)
+    inner, module = dict(vars(est.recommender_)), CollidingRecommender.__module__
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    new = [(999, 3), (est.user_ids_[0], 3)]
+    for name in ("positives_per_user", "with_neighbors"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"{module}.{name}", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                est.partial_fit(new, [1, 1])
+        assert vars(est) == before
+        assert vars(est.recommender_) == inner
+        assert_array_equal(est.decision_function(data.X_test), scores)
+    assert est.partial_fit(new, [1, 1]).user_ids_[-1] == 999
+    assert len(inner["net_"].history) < est.n_iter_
+
+
+def test_scores_of_mixed_users_change_with_those_of_their_neighbors(data):
+    est = make().fit(**rows_of(data))
+    mixed = np.flatnonzero(est.neighbors_[:, 0] >= 0)
+    neighbor = est.user_ids_[est.neighbors_[mixed[0], 0]]
+    pairs = [(est.user_ids_[mixed[0]], item) for item in est.item_ids_[1:]]
+    before = est.decision_function(pairs)
+    own = est.recommender_.decision_function(pairs)
+    est.partial_fit([(neighbor, est.item_ids_[0])] * 5, [1] * 5, n_epochs=5)
+    assert_array_equal(est.recommender_.decision_function(pairs), own)
+    assert (est.decision_function(pairs) != before).all()
+
+
 # ---- fits that fail ------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from copy import copy
 from numbers import Integral, Real
 from typing import Any
 
@@ -286,12 +287,18 @@ one, default=None
                 UserWarning,
                 stacklevel=4,
             )
-        neighbors = np.full((n_users, k), -1)
-        self.neighbors_ = with_neighbors(
-            recommender, counts, neighbors, self.max_extra_ratio
+        return self._keep(recommender, counts, np.full((n_users, k), -1))
+
+    def _keep(self, recommender: Any, counts: np.ndarray, neighbors: np.ndarray) -> Any:
+        """Set all that is fitted at once, so that no interrupt leaves a part of it."""
+        vars(self).update(
+            recommender_=recommender,
+            neighbors_=with_neighbors(
+                recommender, counts, neighbors, self.max_extra_ratio
+            ),
+            extra_ratio_=extra_ratio(counts),
+            _positives=counts,
         )
-        self._positives, self.extra_ratio_ = counts, extra_ratio(counts)
-        self.recommender_ = recommender
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -310,7 +317,8 @@ one, default=None
 
         The vectors after warm-up stay, and with them the neighbours of everybody who
         is mixed. The ratios of extra to implicit feedback count the new rows, so that
-        further users may be mixed. A newcomer has no vector of the warm-up: he is
+        further users may be mixed. Scores of a mixed user change with those of the
+        neighbours. A newcomer has no vector of the warm-up: he is
         neither mixed nor anybody's neighbour until the next `fit`. Without a `fit`
         before there was no warm-up, and nobody is mixed (with a warning).
 
@@ -339,7 +347,8 @@ one, default=None
             For whatever the recommender's `partial_fit` raises one.
         """
         fitted = hasattr(self, "net_")
-        recommender = self.recommender_ if fitted else self._unfitted_recommender(False)
+        old = self.recommender_ if fitted else self._unfitted_recommender(False)
+        recommender = copy(old)  # an update replaces what it changes: `old` stays whole
         recommender.partial_fit(
             X,
             y,
@@ -355,11 +364,7 @@ one, default=None
         counts = np.pad(self._positives, ((0, 0), (0, n_new)))
         counts[0] += positives_per_user(recommender, X, y, sample_weight)
         neighbors = np.pad(self.neighbors_, ((0, n_new), (0, 0)), constant_values=-1)
-        self.neighbors_ = with_neighbors(
-            recommender, counts, neighbors, self.max_extra_ratio
-        )
-        self._positives, self.extra_ratio_ = counts, extra_ratio(counts)
-        return self
+        return self._keep(recommender, counts, neighbors)
 
     def _unfitted_recommender(self, warmed_up: bool) -> Any:
         if self.recommender is None:

@@ -71,7 +71,7 @@ def with_neighbors(
             "exposures, and has no vectors of users: nobody has neighbours, and the "
             "scores are those of the recommender. Take backbone='gmf', or more data.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
         return neighbors[:, :0]
     vectors = recommender.warm_user_vectors_
