@@ -227,6 +227,20 @@ def test_a_file_of_a_gpu_loads_on_the_cpu(data, path, monkeypatch):
     assert_array_equal(again.predict_proba(data.X), est.predict_proba(data.X))
 
 
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("abacus", "device='abacus' is no device of torch"),
+        ("meta", "cannot compute there"),
+        (None, "The 'device' parameter"),
+    ],
+)
+def test_a_device_that_is_asked_for_must_be_there(device, message, data, path):
+    fitted(data).save(path)
+    with pytest.raises(ValueError, match=f"^{message}|^device='meta'.*{message}"):
+        load(path, device=device)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_model_goes_from_a_gpu_to_the_cpu_and_back(data, path):

@@ -174,7 +174,8 @@ def load(path: str | os.PathLike, *, estimator: type | None = None, **params: An
     ------
     ValueError
         If the file is not one of this package, is not complete, comes from a newer
-        release with another format, or does not fit `params`.
+        release with another format, or does not fit `params`; and for a `device` among
+        them that is not there.
 
     See Also
     --------
@@ -210,16 +211,18 @@ def unfitted(
             f"load was given {unknown}, which are no parameters of {cls.__name__}. "
             f"It has {sorted(known)}."
         )
-    params = document["params"] | params
-    if "device" in params:
-        params["device"] = _device_here(params["device"])
+    stored = document["params"]
+    if "device" in stored and "device" not in params:
+        stored = stored | {"device": _device_here(stored["device"])}
     try:
-        est = cls(**params)
+        est = cls(**stored | params)
     except TypeError as error:
         raise ValueError(
             f"{path} does not fit {cls.__name__} of this release: {error}"
         ) from error
     est._validate_params()
+    if "device" in params:
+        resolve_device(est.device)  # which raises, as in `fit`
     return est
 
 
