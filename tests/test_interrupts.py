@@ -234,3 +234,25 @@ def test_divergence_is_an_error(method, data):
         est.fit(data.X, data.y)
     with pytest.raises(NotFittedError):
         est.predict(data.X)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "dense_adam", "sgd"])
+@each_method
+def test_divergence_in_the_very_last_step_is_an_error(method, optimizer, data):
+    """Its loss was that of the weights before it."""
+    params = SIZES | {"gamma": 1e300, "batch_size": 4096, "optimizer": optimizer}
+    est = method(max_epochs=1, **params)
+    with pytest.raises(FloatingPointError, match=r"diverged.*\(gamma=1e\+300\)"):
+        est.fit(data.X, data.y)
+    assert not hasattr(est, "net_")
+    est.set_params(gamma=0.01).fit(data.X, data.y)
+    before = est.decision_function(data.X)
+    with pytest.raises(FloatingPointError, match="diverged"):
+        est.set_params(gamma=1e300).partial_fit(data.X, data.y)
+    assert (est.decision_function(data.X) == before).all()
+
+
+def test_a_virtual_step_beyond_single_precision_is_an_error(data):
+    est = InverseGradientRecommender(max_epochs=1, alpha=1e300, **SIZES)
+    with pytest.raises(FloatingPointError, match="a tenth of it, and of alpha"):
+        est.fit(data.X, data.y)

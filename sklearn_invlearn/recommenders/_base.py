@@ -202,7 +202,7 @@ one, default=None
         TypeError
             For ids that are not hashable, sparse tables and lazy frames.
         FloatingPointError
-            If the training loss is no longer finite.
+            If the training loss or a weight is no longer finite.
 
         Notes
         -----

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
@@ -217,6 +218,11 @@ class PairNet(NeuralNet):
         finally:  # after an interrupt too: early stopping restores the best weights
             self.notify("on_train_end", X=X, y=y)
             self.module_.eval()
+        # A loss is that of the weights before its step, so none speaks of the last one.
+        if not is_finite(self.module_):
+            raise self._diverged(
+                "the last steps have led to weights that are not finite"
+            )
         return self
 
     def fit_loop(
@@ -258,15 +264,24 @@ class PairNet(NeuralNet):
     def train_epoch(self, data: TrainingData) -> None:
         """Run :meth:`training_steps` and record the mean of its losses."""
         self.module_.train()
-        train_loss = mean_of(self.training_steps(data))
+        try:
+            train_loss = mean_of(self.training_steps(data))
+        except RuntimeError as error:
+            if "without overflow" not in str(error):
+                raise
+            raise self._diverged("a step size is beyond single precision") from error
         self.history.record("train_loss", train_loss)
-        if train_loss != train_loss or abs(train_loss) == float("inf"):
-            raise FloatingPointError(
-                f"Training diverged: the mean training loss of epoch "
-                f"{len(self.history)} is {train_loss}. The usual cause is a learning "
-                f"rate that is too large (gamma={self.lr:g}); try a tenth of it, and "
-                "look at the sample weights for very large values."
+        if not math.isfinite(train_loss):
+            raise self._diverged(
+                f"the mean training loss of epoch {len(self.history)} is {train_loss}"
             )
+
+    def _diverged(self, what: str) -> FloatingPointError:
+        return FloatingPointError(
+            f"Training diverged: {what}. The usual cause is a learning rate that is "
+            f"too large (gamma={self.lr:g}); try a tenth of it, and of alpha, where "
+            "there is one, and look at the sample weights for very large values."
+        )
 
     def evaluate(self, pairs: Pairs) -> float:
         """Mean unweighted cross entropy of `pairs`, in evaluation mode."""
@@ -287,3 +302,9 @@ class PairNet(NeuralNet):
 def mean_of(losses: Iterable[Tensor]) -> float:
     """Mean of scalar tensors, read from the device once."""
     return float(torch.stack(list(losses)).mean())
+
+
+def is_finite(module: torch.nn.Module) -> bool:
+    """Whether all trained parameters are finite, read from the device once."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    return not trained or bool(torch.stack([p.isfinite().all() for p in trained]).all())
