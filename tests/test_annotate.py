@@ -99,6 +99,18 @@ def test_pandas_keeps_names_index_and_dtypes(data):
     assert list(part) == ["viewer", "film"]
 
 
+def test_pandas_columns_of_two_levels(est, data):
+    pandas = pytest.importorskip("pandas")
+    names = pandas.MultiIndex.from_tuples([("id", "user"), ("id", "item")])
+    frame = pandas.DataFrame(data.X, columns=names)
+    result = est.annotate(frame, return_frame=True, abstain=(0.4, 0.6))
+    assert list(result) == [*names, *[(name, "") for name in RESULTS]]
+    assert result["w1"].tolist() == est.annotate(data.X).tolist()
+    taken = pandas.MultiIndex.from_tuples([("id", "user"), ("w1", "")])
+    with pytest.raises(ValueError, match="names of results"):
+        est.annotate(frame.set_axis(taken, axis=1), return_frame=True)
+
+
 def test_polars_and_pyarrow_keep_theirs(data):
     polars, pyarrow = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
     columns = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -51,12 +52,18 @@ def beside_ids(
         frame = pandas.DataFrame(
             {name: pandas.Series(column) for name, column in zip(ID_NAMES, ids)}
         )
-    _require_free(frame.columns, columns)
+    _require_free(frame.columns, {_key(frame, name) for name in columns})
     for name, values in columns.items():
         if name in missing:
             values = _with_missing(pandas, values, missing[name])
-        frame[name] = values
+        frame[_key(frame, name)] = values
     return frame
+
+
+def _key(frame: Any, name: str) -> Any:
+    """Name of a new column; in every level where there are several."""
+    n_levels = frame.columns.nlevels
+    return name if n_levels == 1 else (name, *[""] * (n_levels - 1))
 
 
 def _polars(X: Any, columns: dict[str, np.ndarray], missing: dict) -> Any:
@@ -94,8 +101,8 @@ def _with_missing(pandas: Any, values: np.ndarray, missing: np.ndarray) -> Any:
     return column
 
 
-def _require_free(taken: Any, columns: dict[str, np.ndarray]) -> None:
-    both = [name for name in taken if name in columns]
+def _require_free(taken: Any, names: Collection[Any]) -> None:
+    both = [name for name in taken if name in names]
     if both:
         raise ValueError(
             f"The ids of X are in columns named {both}, which are names of results. "
