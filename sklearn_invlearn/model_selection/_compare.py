@@ -130,7 +130,7 @@ def compare_recommenders(
         Seeds of validation split, settings drawn and training.
     validation : float, int or splitter, default=0.2
         How to validate a setting: on a stratified share of the labelled rows, in a
-        number of folds, or by a splitter.
+        number of folds, or by a splitter or a list of (training, validation) positions.
     metrics : sequence of str or callable, \
             default=("roc_auc", "gauc", "ndcg@10", "log_loss")
         What to report; see :func:`paired_bootstrap`. The first orders the table.

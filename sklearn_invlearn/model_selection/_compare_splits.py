@@ -96,7 +96,21 @@ def inner_splits(
             if hasattr(validation, "split")
             else validation
         )
+        _require_positions(splits)
     for _, valid in splits:
         positive = check_labels(fold.y)[valid]
         _require_defined(selector, positive, users[valid], "the validation rows")
     return splits
+
+
+def _require_positions(splits: list[Any]) -> None:
+    """Raise if `validation` yields no pairs of row positions."""
+    for split in splits:
+        if not hasattr(split, "__len__") or len(split) != 2:
+            raise ValueError(
+                "validation must be a share, a number of folds, a splitter, or a list "
+                "of (training, validation) positions of rows of X, but yields a "
+                f"{type(split).__name__} that is no such pair. Likely it is a table of "
+                "validation rows with its labels: put the rows into X and y, and pass "
+                "validation=[(training_positions, validation_positions)]."
+            )

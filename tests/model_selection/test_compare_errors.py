@@ -53,6 +53,11 @@ def test_errors_come_before_any_training(rows):
             {"validation": 0.006, "select_by": "gauc"},
             "undefined on the validation|least",
         ),
+        ({"validation": (rows["X"][:9], rows["y"][:9])}, "put the rows into X and y"),
+        (
+            {"validation": [[0, 1, 2], [3, 4]]},
+            "positions of rows of X, but yields a li",
+        ),
         ({"n_trials": 0}, "n_trials"),
     ):
         with pytest.raises(ValueError, match=message):
