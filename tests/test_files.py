@@ -1,6 +1,6 @@
 """save and load: the same recommender again, or a clear refusal."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
@@ -100,6 +100,7 @@ def test_every_recommender_comes_back(cls, data, path):
         [i if i % 2 else str(i) for i in range(60)],
         [2**70 + i for i in range(60)],
         np.arange(60).astype("M8[ns]"),
+        np.arange(60).astype("m8[s]"),
         np.arange(60).astype("int8"),
     ],
     ids=lambda ids: type(ids[0]).__name__,
@@ -126,6 +127,18 @@ def test_ids_that_cannot_be_kept_exactly_are_refused(data, path):
     with pytest.raises(TypeError, match=r"cannot hold .*Customer.* use\s+pickle"):
         est.save(path)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("zone", [None, UTC])
+def test_it_is_said_which_times_are_kept(zone, data, path):
+    moments = [datetime(2024, 5, 1 + day, tzinfo=zone) for day in range(30)]
+    X = [(moments[user % 30], item) for user, item in data.X.tolist()]
+    est = CrossEntropyRecommender(backbone="bias", **SIZES).fit(X, data.y)
+    with pytest.raises(TypeError, match=r"of type datetime.*as numpy\.datetime64"):
+        est.save(path)
+    X = [(np.datetime64(m.replace(tzinfo=None)), item) for m, item in X]
+    est.fit(X, data.y).save(path)
+    assert_array_equal(load(path).predict_proba(X), est.predict_proba(X))
 
 
 @pytest.mark.parametrize(

@@ -60,10 +60,10 @@ class SaveMixin:
 
         Notes
         -----
-        Kept are parameters, classes, ids (text, bytes, numbers, dates and tuples of
-        them), weights, history, and what `partial_fit` needs; predictions after
-        `load` are the same to the last bit. Not kept are parameters that are
-        objects, such as a backbone class of your own or `callbacks`, which are
+        Kept are parameters, classes, ids (text, bytes, numbers, dates, numpy's times
+        and tuples of them), weights, history, and what `partial_fit` needs;
+        predictions after `load` are the same to the last bit. Not kept are parameters
+        that are objects, such as a backbone class of your own or `callbacks`, which are
         given to `load` again; and callbacks set by ``set_callbacks``.
 
         Examples
@@ -85,9 +85,10 @@ class SaveMixin:
         except _exact_json.NotExact as error:
             raise TypeError(
                 f"A file cannot hold {error}. User ids, item ids and classes may be "
-                "text, bytes, bool, numbers, dates, Decimal, UUID or tuples of them, "
-                "and the history numbers and text. Give the ids another form, or use "
-                "pickle."
+                "text, bytes, bool, numbers, dates without a time, numpy.datetime64 "
+                "and timedelta64, Decimal, UUID or tuples of them, and the history "
+                "numbers and text. Give the ids another form (a column of times as "
+                "numpy.datetime64, without a zone), or use pickle."
             ) from error
 
     def _content(self, optimizer: bool) -> Content:
