@@ -291,7 +291,7 @@ one, default=None
 
     def _keep(self, recommender: Any, counts: np.ndarray, neighbors: np.ndarray) -> Any:
         """Set all that is fitted at once, so that no interrupt leaves a part of it."""
-        vars(self).update(
+        self.__dict__.update(
             recommender_=recommender,
             neighbors_=with_neighbors(
                 recommender, counts, neighbors, self.max_extra_ratio
