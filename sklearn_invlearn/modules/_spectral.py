@@ -172,7 +172,7 @@ class SpectralExposure(nn.Module):
         for model in self.models:
             assert isinstance(model, Bilinear)
             P, Q = torch.zeros(2, max(len(users), len(items)), 0)
-            if "a" in model.blocks:
+            if model.rank:
                 P, Q = model.P.weight[users], model.Q.weight[items]
             P, Q = P[: len(users)], Q[: len(items)]
             one = Bilinear(P.numpy(), Q.numpy(), model.structure, 0.5)

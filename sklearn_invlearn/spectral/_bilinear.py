@@ -26,6 +26,7 @@ PRECISIONS = {
 STRUCTURES = {
     "biases": ("b_u", "b_i"),
     "factors": ("b_u", "b_i", "p", "q"),
+    "svdpp": ("b_u", "b_i", "p", "q"),
     "linear": ("b_u", "b_i", "a", "c", "g"),
     "crossed": ("b_u", "b_i", "a", "c", "g", "W", "e", "d"),
     "full": tuple(PRECISIONS),
@@ -53,8 +54,9 @@ class Bilinear(nn.Module):
     Parameters
     ----------
     P, Q : ndarray of shape (n_users, r), (n_items, r), float32
-        Embeddings.
-    structure : {"biases", "factors", "linear", "crossed", "full"}
+        Embeddings. Those of "svdpp" are no part of the logit: they are where the priors
+        of (b_u, p) and (b_i, q) are centred.
+    structure : {"biases", "factors", "svdpp", "linear", "crossed", "full"}
         Which blocks there are.
     base_rate : float
         Share of positives, strictly between 0 and 1; μ starts at its logit.
@@ -78,9 +80,10 @@ class Bilinear(nn.Module):
         self, P: np.ndarray, Q: np.ndarray, structure: str, base_rate: float
     ) -> None:
         super().__init__()
+        self.structure = structure
         self.blocks = STRUCTURES[structure]
         (n_users, r), n_items = P.shape, len(Q)
-        if "a" in self.blocks:
+        if "a" in self.blocks or structure == "svdpp":
             self.P = _frozen(P)
             self.Q = _frozen(Q)
         shapes = {
@@ -156,19 +159,21 @@ class Bilinear(nn.Module):
         return bias, _side_by_side(vectors, bias)
 
     @property
-    def structure(self) -> str:
-        """Which of the STRUCTURES this is."""
-        return next(s for s, blocks in STRUCTURES.items() if blocks == self.blocks)
-
-    @property
     def rank(self) -> int:
-        """Length of the embeddings; 0 without."""
-        return self.P.embedding_dim if "a" in self.blocks else 0
+        """Columns of P and Q; 0 without."""
+        return self.P.embedding_dim if "P" in self._modules else 0
 
     def block(self, name: str) -> Tensor:
         """Parameter of a block, whether it is a table or not."""
         value = getattr(self, name)
         return value.weight if isinstance(value, nn.Embedding) else value
+
+    def departure(self, name: str) -> Tensor:
+        """Parameter of a block, less where its prior is centred."""
+        if self.structure != "svdpp":
+            return self.block(name)
+        means = self.P.weight if name in ("b_u", "p") else self.Q.weight
+        return self.block(name) - (means[:, 1:] if name in "pq" else means[:, :1])
 
 
 def _side_by_side(vectors: list[Tensor], bias: Tensor) -> Tensor:

@@ -1,11 +1,12 @@
 """The models that are weighed against each other, fitted to labels.
 
 The full one learns a precision for each block. "biases", "linear" and "crossed" are
-convex, "factors" is a matrix factorisation of the labels alone; these have one strength
-of regularisation each, chosen where the weights come from: on labels held out. With few
-labels that is safer than evidence, which shrinks too much (by Laplace's approximation).
-With wrong labels it is safer too, as evidence then shrinks too little: it takes for
-signal what the free tables have learned by heart.
+convex, "factors" is a matrix factorisation of the labels alone, "svdpp" one whose
+factors know the exposures; these have one strength of regularisation each, chosen where
+the weights come from: on labels held out. With few labels that is safer than evidence,
+which shrinks too much (by Laplace's approximation). With wrong labels it is safer too,
+as evidence then shrinks too little: it takes for signal what the free tables have
+learned by heart.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ._bilinear import PRECISIONS, STRUCTURES, Bilinear, expanded
 from ._convex import EXACTLY, fit_convex, learn_convex
 from ._embeddings import Embeddings
 from ._labels import Labels
+from ._svdpp import fit_svdpp
 from ._training import fit_bilinear
 
 Precisions = dict[str, float]
@@ -27,6 +29,7 @@ STRENGTHS = {
     "biases": (0.3, 1.0, 3.0, 10.0, 30.0),
     "linear": (0.3, 1.0, 3.0, 10.0, 30.0),
     "crossed": (10.0, 30.0, 100.0),
+    "svdpp": (1.0,),
     "factors": (0.25, 0.5, 1.0, 2.0),
 }
 CANDIDATES = (*STRENGTHS, "full")
@@ -39,6 +42,7 @@ _BASE = {
     "linear": _FREE,
     "crossed": PRECISIONS,
     "factors": dict.fromkeys(STRUCTURES["factors"], 8.0),
+    "svdpp": {"b_u": 2.0, "b_i": 6.0, "p": 8.0, "q": 8.0},
 }
 _N_STEPS = 500
 _N_STEPS_LARGE = 700
@@ -93,6 +97,11 @@ def fit_path(
     ones, or on none. `tolerance` is that of :func:`fit_convex`, `seed` the order of
     the rows for what is not convex.
     """
+    if structure == "svdpp":
+        for strength in strengths:
+            precisions = precisions_of(structure, strength)
+            yield fit_svdpp(labels, embeddings.exposures, precisions, seed)
+        return
     P, Q = P_new, Q_new = embeddings.raw_user, embeddings.raw_item
     if structure == "crossed":
         P, Q = embeddings.labelled_user, embeddings.labelled_item

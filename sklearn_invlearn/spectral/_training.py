@@ -87,8 +87,8 @@ def fit_bilinear(
 
 
 def penalty(model: Bilinear, precisions: dict[str, float]) -> torch.Tensor:
-    """½ Σ λ_b ‖θ_b‖², shape ()."""
-    squares = [precisions[k] * model.block(k).square().sum() for k in model.blocks]
+    """½ Σ λ_b ‖θ_b - its mean‖², shape ()."""
+    squares = [precisions[k] * model.departure(k).square().sum() for k in model.blocks]
     return 0.5 * torch.stack(squares).sum()
 
 

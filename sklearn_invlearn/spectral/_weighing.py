@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
@@ -31,6 +32,7 @@ _PERHAPS_WRONG = 3.0  # strength that biases want where labels may be wrong
 _ROWS_PER_ID = 10
 # Fewer do to ask, where the full model finds little beyond biases.
 _ROWS_PER_ID_FEW, _LITTLE = 3, 0.01
+_FACTORISATIONS = ("svdpp", "factors")
 _LEAST_GAIN = 2.0  # nats of held-out loss that a factorisation has to add
 _OWN_SHARE = 0.02  # of a pair in the exposures of its user and its item, on average
 
@@ -53,27 +55,23 @@ def weigh(
     """
     n_folds = 3 if len(labels) < _ONE_FOLD else 10
     folds = list(KFold(n_folds, shuffle=True, random_state=seed).split(labels.y))
-    own_pair_counts = sum(exposures.shape) > _OWN_SHARE * exposures.nnz
     seen = HeldOut()
     tried: dict[str, tuple[float, ...]] = {}
     for train, test in folds if len(labels) < _ONE_FOLD else folds[:1]:
         known, held_out = labels[train], labels[test]
-        if own_pair_counts:
-            embeddings = _embeddings_without(exposures, held_out, known, seed)
-        full, _ = fit_full(embeddings, known, learned, seed)
+        of_fold = _of_fold(exposures, embeddings, known, held_out, seed)
+        full, _ = fit_full(of_fold, known, learned, seed)
         if not seen.rows and "p" in learned:
-            full, learned = _with_factors(
-                full, learned, embeddings, known, held_out, seed
-            )
+            full, learned = _with_factors(full, learned, of_fold, known, held_out, seed)
         seen.rows.append(test)
         seen.full.append(terms_of(full, held_out))
         logits: dict[str, np.ndarray] = {}
         if not tried:
             z = seen.full[0].sum(axis=1)
-            tried, logits = _worth_trying(embeddings, known, held_out, z, seed)
+            tried, logits = _worth_trying(of_fold, known, held_out, z, seed)
         for structure, strengths in tried.items():
             if structure not in logits:
-                path = fit_path(embeddings, structure, known, strengths, seed=seed)
+                path = fit_path(of_fold, structure, known, strengths, seed=seed)
                 logits[structure] = _held_out_logits(path, held_out)
             seen.paths.setdefault(structure, []).append(logits[structure])
     return weighed(seen, tried, labels, learned.get("p"))
@@ -97,15 +95,25 @@ def _with_factors(
     return (other, changed) if losses[1] < losses[0] else (full, learned)
 
 
-def _embeddings_without(
-    exposures: sparse.csr_array, held_out: Labels, known: Labels, seed: int
+def _of_fold(
+    exposures: sparse.csr_array,
+    embeddings: Embeddings,
+    known: Labels,
+    held_out: Labels,
+    seed: int,
 ) -> Embeddings:
-    pairs = exposure_matrix(held_out.user, held_out.item, exposures.shape)
-    labelled = exposure_matrix(known.user, known.item, exposures.shape)
-    kept = without(exposures, pairs)
-    if not kept.nnz:  # all rows are of one pair
-        kept = exposures
-    return embeddings_for(kept, labelled, np.random.default_rng(seed))
+    """Embeddings for models of `known`; what these learn from knows no other label."""
+    others = _exposures_without(embeddings.exposures, held_out)
+    if sum(exposures.shape) > _OWN_SHARE * exposures.nnz:
+        labelled = exposure_matrix(known.user, known.item, exposures.shape)
+        kept = _exposures_without(exposures, held_out)
+        embeddings = embeddings_for(kept, labelled, np.random.default_rng(seed))
+    return replace(embeddings, exposures=others)
+
+
+def _exposures_without(exposures: sparse.csr_array, rows: Labels) -> sparse.csr_array:
+    kept = without(exposures, exposure_matrix(rows.user, rows.item, exposures.shape))
+    return kept if kept.nnz else exposures  # all rows are of one pair
 
 
 def _worth_trying(
@@ -123,8 +131,10 @@ def _worth_trying(
     that: on MovieLens-1M they want a strength of 1 with right labels, 3 with a tenth
     of them wrong and 10 from a fifth on, where "crossed" begins to win. It is asked
     roughly, and has to be fitted again; of the others the second result has the
-    held-out logits (n, n_strengths). "factors" has to add to the full model, whose
-    free tables on embeddings that say nothing are only noise.
+    held-out logits (n, n_strengths). A factorisation has to add to the full model,
+    whose free tables on embeddings that say nothing are only noise, and whose
+    embeddings leave out what "svdpp" learns from. "factors" is asked if that is of no
+    use.
     """
     tried: dict[str, tuple[float, ...]] = {}
     logits: dict[str, np.ndarray] = {}
@@ -137,10 +147,11 @@ def _worth_trying(
             perhaps_wrong = max(tried.get("biases", (0.0,))) >= _PERHAPS_WRONG
             if len(known) < FEWEST_ROWS or not perhaps_wrong:
                 continue
-        if structure == "factors":
+        if structure in _FACTORISATIONS:
             gain = 1 - loss_of_full / _loss(logits["biases"][:, -1], held_out)
             per_id = _ROWS_PER_ID_FEW if gain < _LITTLE else _ROWS_PER_ID
-            if len(known) < max(FEWEST_ROWS, per_id * min(known.n_ids)):
+            too_few = len(known) < max(FEWEST_ROWS, per_id * min(known.n_ids))
+            if too_few or "svdpp" in tried:
                 continue
         columns: list[np.ndarray] = []
         path = fit_path(embeddings, structure, rows, strengths, seed=seed, **how)
@@ -151,7 +162,7 @@ def _worth_trying(
                 break
             best = loss
             columns.append(z)
-        if structure == "factors" and not _adds(columns[-1], full, held_out):
+        if structure in _FACTORISATIONS and not _adds(columns[-1], full, held_out):
             continue
         if columns:
             tried[structure] = strengths[: len(columns)]
