@@ -212,12 +212,20 @@ def test_nothing_is_asked_without_a_pool_or_from_random_weights(
     gmf = recommender(backbone="gmf", max_epochs=1, random_state=0)
     gmf.fit(data.X, data.y, X_unlab=(data.X_unlab,))
     assert len(no_pool.gate_) == len(gmf.gate_) == 0
+    z = [m.decision_function(data.X_test) for m in (on_clean, no_pool)]
+    np.testing.assert_array_equal(*z)
 
 
-def test_too_few_labels_to_ask(data):
-    est = InverseDualLossRecommender(**SPECTRAL)
-    est.fit(data.X[:999], data.y[:999], X_unlab=(data.X_unlab,))
-    assert len(est.gate_) == 0
+@pytest.mark.parametrize("recommender", RECOMMENDERS)
+def test_with_too_few_labels_to_ask_the_model_is_that_of_cross_entropy(
+    recommender, data
+):
+    few = {"X": data.X[:999], "y": data.y[:999], "X_unlab": (data.X_unlab,)}
+    alone = CrossEntropyRecommender(**SPECTRAL).fit(**few)
+    est = recommender(**SPECTRAL).fit(**few)
+    assert len(est.gate_) == est.n_iter_ == 0
+    z = [m.decision_function(data.X_test) for m in (alone, est)]
+    np.testing.assert_array_equal(*z)
 
 
 class Constant(torch.nn.Module):

@@ -107,8 +107,9 @@ def trace_verdict(trace: np.ndarray) -> TraceVerdict:
             "No unlabeled step was taken: by default held-out labels decide about the "
             "pool of a backbone that comes fitted, see gate_. Give alpha for steps."
             if n_rows
-            else "No unlabeled step was taken. The usual cause is that there are no "
-            "unlabeled pairs."
+            else "No unlabeled step was taken. Either there are no unlabeled pairs, or "
+            "the backbone comes fitted and nothing was asked about them: there is no "
+            "X_unlab, or there are too few labels. Give alpha for steps."
         )
         return TraceVerdict("no steps", text, dict.fromkeys(_DIRECTIONS, 0.0), np.nan)
     shares = {name: float(np.mean(trace["direction"] == name)) for name in _DIRECTIONS}

@@ -130,7 +130,8 @@ class InverseGradientRecommender(GateMixin, BaseRecommender):
     anything. By default a gate on rows that it has not seen comes first: a student of
     the pool joins the fitted model, in the direction and with the step size that lower
     the held-out loss most, or does not (*pass*). With ``max_epochs=None`` that is all:
-    where it was asked, no epoch follows. It is an extension, the same as in
+    no epoch follows, and without a pool, or with too few labels to ask, the model is
+    that of :class:`CrossEntropyRecommender`. It is an extension, the same as in
     :class:`InverseDualLossRecommender`, whose Notes describe it.
 
     References
@@ -224,10 +225,10 @@ class InverseGradientRecommender(GateMixin, BaseRecommender):
         return self.alpha is None and comes_fitted(self.backbone)
 
     def _n_epochs(self) -> int:
-        # Adam's first steps are of size γ however small the gradient: with wrong labels
-        # an epoch after the gate undoes what regularisation has achieved.
-        answered = self.max_epochs is None and self._gate and not self._goes_on
-        return 0 if answered else super()._n_epochs()
+        # Adam's first steps are of size γ however small the gradient: an epoch from a
+        # fitted model undoes some of what its regularisation has achieved.
+        by_default = self._asks_held_out_labels and self.max_epochs is None
+        return 0 if by_default and not self._goes_on else super()._n_epochs()
 
     def _net(self) -> tuple[type[PairNet], dict[str, Any]]:
         return InverseGradientNet, {

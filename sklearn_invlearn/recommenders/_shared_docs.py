@@ -60,7 +60,7 @@ _SHARED_PARAMETERS = """\
     max_epochs : int, default=None
         Passes over the labelled pairs. None is 50 for backbones that start from
         random weights; for "spectral", which comes fitted to the labels, it is 1
-        where there are unlabeled pairs to learn from and 0 otherwise.
+        where negatives are sampled or alpha is given, and 0 otherwise.
 
     batch_size : int, default=1024
         Rows per batch, labelled and unlabeled alike.

@@ -98,4 +98,7 @@ def test_the_gate_is_no_step():
     alone = trace_verdict(gate)
     assert alone.verdict == "no steps"
     assert "Give alpha" in alone.text
-    assert "Give alpha" not in trace_verdict(gate[:0]).text
+    assert "held-out labels decide" in alone.text
+    nothing = trace_verdict(gate[:0])
+    assert nothing.verdict == "no steps"
+    assert "nothing was asked" in nothing.text
