@@ -141,6 +141,26 @@ def test_fewer_labels_do_where_the_full_model_finds_little(monkeypatch, finds_li
     assert ("factors" in {model.structure for model in fit.models}) == finds_little
 
 
+def test_no_factorisation_joins_where_labels_are_of_popular_items_alone(monkeypatch):
+    known, _, exposed, shape = sharp_taste(n_users=600)
+    popular = known[known.item < shape[1] // 4]
+    monkeypatch.setattr(weighing_module, "_ROWS_PER_ID_FEW", 1)
+    for asked in (False, True):
+        fit = fit_spectral(popular, exposed, shape, seed=0)
+        joined = {"svdpp", "factors"} & {model.structure for model in fit.models}
+        assert bool(joined) == asked
+        monkeypatch.setattr(weighing_module, "_AS_WELL_KNOWN", 0.0)
+
+
+def test_random_labels_speak_for_all_exposures():
+    known, _, exposed, shape = sharp_taste()
+    exposures = exposure_matrix(*exposed, shape)
+    train, test = known[np.s_[::2]], known[np.s_[1::2]]
+    assert weighing_module._speak_for(exposures, train, test)
+    few = known[known.user < shape[0] // 2]
+    assert not weighing_module._speak_for(exposures, few[np.s_[::2]], few[np.s_[1::2]])
+
+
 def test_a_factorisation_joins_by_what_it_adds():
     rng = np.random.default_rng(0)
     one, other = rng.normal(size=(2, 2000))
@@ -183,7 +203,7 @@ def test_a_path_ends_where_the_held_out_loss_rises(data):
     )
     known, held_out = labels[np.arange(0, 4000)], labels[np.arange(4000, len(labels))]
     tried = weighing_module._worth_trying(
-        embeddings, known, held_out, np.zeros(len(held_out)), seed=0
+        ["biases"], embeddings, known, held_out, np.zeros(len(held_out)), seed=0
     )[0]["biases"]
     every = weighing_module.STRENGTHS["biases"]
     assert tried == every[: len(tried)]
