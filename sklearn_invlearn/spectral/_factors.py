@@ -13,8 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from ._bilinear import Bilinear
-from ._labels import Labels, terms_of
-from ._stacking import cross_entropies
+from ._labels import Labels, loss_of, terms_of
 from ._training import fit_bilinear
 
 _WEAKER, _STRONGER = (0.75, 0.55, 0.4), (1.35, 1.85, 2.5)  # times what they have
@@ -66,7 +65,7 @@ def precision_of_factors(
         precisions = learned | dict.fromkeys("pq", precision)
         fit_bilinear(beside, known, precisions, n_steps=_N_STEPS, seed=seed)
         z = held_out.offset + terms_of(beside, held_out).sum(axis=1)
-        return float(cross_entropies(z[:, None], held_out.y, held_out.weight)[0])
+        return loss_of(z, held_out)
 
     return _while_it_pays(loss, learned["p"])
 

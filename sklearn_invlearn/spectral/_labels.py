@@ -9,6 +9,7 @@ import torch
 
 from ._bilinear import Bilinear
 from ._design import BLOCK_ROWS
+from ._stacking import cross_entropies
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,8 @@ def terms_of(model: Bilinear, rows: Labels) -> np.ndarray:
     pairs = torch.from_numpy(rows.user), torch.from_numpy(rows.item)
     blocks = zip(*(side.split(BLOCK_ROWS) for side in pairs))
     return torch.cat([model.terms(*b) for b in blocks]).numpy().astype(np.float64)
+
+
+def loss_of(logit: np.ndarray, rows: Labels) -> float:
+    """Summed cross entropy of logits (n,)."""
+    return float(cross_entropies(logit[:, None], rows.y, rows.weight)[0])

@@ -16,7 +16,7 @@ from sklearn_invlearn.spectral import (
 )
 from sklearn_invlearn.spectral import _embeddings as embeddings_module
 from sklearn_invlearn.spectral import _svdpp as svdpp
-from sklearn_invlearn.spectral import _weighing as weighing_module
+from sklearn_invlearn.spectral import _worth_trying as trying
 
 PRECISIONS = {"b_u": 2.0, "b_i": 6.0, "p": 8.0, "q": 8.0}
 EXPOSED = np.array([[1, 1, 1, 2, 2, 4], [1, 2, 3, 1, 3, 2]])
@@ -171,7 +171,7 @@ def test_it_joins_where_embeddings_leave_out_what_counts(monkeypatch):
         with torch.no_grad():
             z = sum(w * m(*pairs) for w, m in zip(fit.weights, fit.models))
         auc.append(roc_auc_score(rest.y, z))
-        monkeypatch.delitem(weighing_module.STRENGTHS, "svdpp", raising=False)
+        monkeypatch.delitem(trying.STRENGTHS, "svdpp", raising=False)
     assert auc[0] > auc[1] + 0.03
 
 

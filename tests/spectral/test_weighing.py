@@ -10,9 +10,11 @@ from sklearn_invlearn import CrossEntropyRecommender, load
 from sklearn_invlearn.datasets import make_sparse_feedback
 from sklearn_invlearn.spectral import Labels, exposure_matrix, spectral_embeddings
 from sklearn_invlearn.spectral import _weighing as weighing_module
+from sklearn_invlearn.spectral import _worth_trying as trying
 from sklearn_invlearn.spectral._candidates import CANDIDATES, fit_full, fit_path
+from sklearn_invlearn.spectral._labels import loss_of
 from sklearn_invlearn.spectral._mixture import fit_spectral
-from sklearn_invlearn.spectral._weighing import weigh
+from sklearn_invlearn.spectral._weighing import _held_out_logits, weigh
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +121,7 @@ def test_factors_alone_where_embeddings_say_nothing(monkeypatch):
         structures = {model.structure for model in fit.models}
         assert ("factors" in structures) == (len(auc) == 1)
         assert structures & {"linear", "crossed", "full"}  # has embeddings
-        monkeypatch.delitem(weighing_module.STRENGTHS, "factors", raising=False)
+        monkeypatch.delitem(trying.STRENGTHS, "factors", raising=False)
     assert auc[0] > auc[1] + 0.02
 
 
@@ -127,7 +129,7 @@ def test_factors_alone_need_labels_enough(monkeypatch):
     known, _, exposed, shape = sharp_taste()
     n_items = known.n_ids[1]  # the fewer ones; a fold knows two thirds of the rows
     for name in ("_ROWS_PER_ID", "_ROWS_PER_ID_FEW"):
-        monkeypatch.setattr(weighing_module, name, len(known) / n_items)
+        monkeypatch.setattr(trying, name, len(known) / n_items)
     fit = fit_spectral(known, exposed, shape, seed=0)
     assert "factors" not in {model.structure for model in fit.models}
 
@@ -135,8 +137,8 @@ def test_factors_alone_need_labels_enough(monkeypatch):
 @pytest.mark.parametrize("finds_little", [True, False])
 def test_fewer_labels_do_where_the_full_model_finds_little(monkeypatch, finds_little):
     known, _, exposed, shape = sharp_taste()
-    monkeypatch.setattr(weighing_module, "_ROWS_PER_ID", 1e9)
-    monkeypatch.setattr(weighing_module, "_LITTLE", 1.0 if finds_little else -9.0)
+    monkeypatch.setattr(trying, "_ROWS_PER_ID", 1e9)
+    monkeypatch.setattr(trying, "_LITTLE", 1.0 if finds_little else -9.0)
     fit = fit_spectral(known, exposed, shape, seed=0)
     assert ("factors" in {model.structure for model in fit.models}) == finds_little
 
@@ -144,21 +146,21 @@ def test_fewer_labels_do_where_the_full_model_finds_little(monkeypatch, finds_li
 def test_no_factorisation_joins_where_labels_are_of_popular_items_alone(monkeypatch):
     known, _, exposed, shape = sharp_taste(n_users=600)
     popular = known[known.item < shape[1] // 4]
-    monkeypatch.setattr(weighing_module, "_ROWS_PER_ID_FEW", 1)
+    monkeypatch.setattr(trying, "_ROWS_PER_ID_FEW", 1)
     for asked in (False, True):
         fit = fit_spectral(popular, exposed, shape, seed=0)
         joined = {"svdpp", "factors"} & {model.structure for model in fit.models}
         assert bool(joined) == asked
-        monkeypatch.setattr(weighing_module, "_AS_WELL_KNOWN", 0.0)
+        monkeypatch.setattr(trying, "_AS_WELL_KNOWN", 0.0)
 
 
 def test_random_labels_speak_for_all_exposures():
     known, _, exposed, shape = sharp_taste()
     exposures = exposure_matrix(*exposed, shape)
     train, test = known[np.s_[::2]], known[np.s_[1::2]]
-    assert weighing_module._speak_for(exposures, train, test)
+    assert trying._speak_for(exposures, train, test)
     few = known[known.user < shape[0] // 2]
-    assert not weighing_module._speak_for(exposures, few[np.s_[::2]], few[np.s_[1::2]])
+    assert not trying._speak_for(exposures, few[np.s_[::2]], few[np.s_[1::2]])
 
 
 def test_a_factorisation_joins_by_what_it_adds():
@@ -166,7 +168,7 @@ def test_a_factorisation_joins_by_what_it_adds():
     one, other = rng.normal(size=(2, 2000))
     y = (rng.random(2000) < expit(one + 0.3 * other)).astype(float)
     rows = Labels(np.arange(2000), np.arange(2000), y, np.ones(2000))
-    adds = weighing_module._adds
+    adds = trying._adds
     assert adds(0.3 * other, one, rows)  # far worse alone
     assert not adds(rng.normal(size=2000), one, rows)
     assert not adds(0.9 * one, one, rows)
@@ -202,14 +204,19 @@ def test_a_path_ends_where_the_held_out_loss_rises(data):
         exposure_matrix(*exposed, shape_of(data)), np.random.default_rng(0)
     )
     known, held_out = labels[np.arange(0, 4000)], labels[np.arange(4000, len(labels))]
-    tried = weighing_module._worth_trying(
-        ["biases"], embeddings, known, held_out, np.zeros(len(held_out)), seed=0
+    tried = trying.worth_trying(
+        embeddings.exposures,
+        embeddings,
+        known,
+        held_out,
+        np.zeros(len(held_out)),
+        seed=0,
     )[0]["biases"]
-    every = weighing_module.STRENGTHS["biases"]
+    every = trying.STRENGTHS["biases"]
     assert tried == every[: len(tried)]
     path = fit_path(embeddings, "biases", known, every, seed=0)
-    logits = weighing_module._held_out_logits(path, held_out)
-    losses = [weighing_module._loss(z, held_out) for z in logits.T]
+    logits = _held_out_logits(path, held_out)
+    losses = [loss_of(z, held_out) for z in logits.T]
     assert (np.diff(losses[: len(tried)]) < 0).all()
     assert len(tried) == len(every) or losses[len(tried)] >= losses[len(tried) - 1]
 
@@ -241,5 +248,5 @@ def test_where_biases_are_all_that_counts_vectors_break_ties():
 
 def test_strong_regularisation_is_tried_only_where_biases_want_it(data, monkeypatch):
     y = with_flips(data, 0.4, seed=0)
-    monkeypatch.setitem(weighing_module.STRENGTHS, "biases", (1.0,))
+    monkeypatch.setitem(trying.STRENGTHS, "biases", (1.0,))
     assert "crossed" not in weighing_of(data, y)[0].strengths
