@@ -21,6 +21,7 @@ _ROWS_PER_ID_FEW, _LITTLE = 3, 0.01
 _FACTORISATIONS = ("svdpp", "factors")
 _AS_WELL_KNOWN = 0.8
 _LEAST_GAIN = 2.0  # nats of held-out loss that a factorisation has to add
+_LEAST_SHARE = 0.001  # of the loss that one beside another has to add at least
 
 
 def worth_trying(
@@ -41,8 +42,8 @@ def worth_trying(
     roughly, and has to be fitted again; of the others the second result has the
     held-out logits (n, n_strengths). A factorisation has to add to the full model,
     whose free tables on embeddings that say nothing are only noise, and whose
-    embeddings leave out what "svdpp" learns from. "factors" is asked if that is of no
-    use.
+    embeddings leave out what "svdpp" learns from; beside that one, "factors" has to add
+    from its weakest prior on, which sharp tastes want.
 
     `exposures` are all there are, `full` the logits (n,) of the full model.
     """
@@ -52,6 +53,7 @@ def worth_trying(
     speak = _speak_for(exposures, known, held_out)
     for structure, strengths in STRENGTHS.items():
         best, rows, how = np.inf, known, {}
+        beside = [full]
         if structure == "crossed":
             best, how = loss_of_full, {"tolerance": ROUGHLY}
             rows = known[np.arange(min(len(known), _ENOUGH_TO_TELL))]
@@ -62,34 +64,36 @@ def worth_trying(
             gain = 1 - loss_of_full / loss_of(logits["biases"][:, -1], held_out)
             per_id = _ROWS_PER_ID_FEW if gain < _LITTLE else _ROWS_PER_ID
             too_few = len(known) < max(FEWEST_ROWS, per_id * min(known.n_ids))
-            if too_few or not speak or "svdpp" in tried:
+            if too_few or not speak:
                 continue
+            beside += [logits[k][:, -1] for k in _FACTORISATIONS if k in tried]
         columns: list[np.ndarray] = []
         path = fit_path(embeddings, structure, rows, strengths, seed=seed, **how)
         for model in path:
             z = terms_of(model, held_out).sum(axis=1)
             loss = loss_of(z, held_out)
-            if loss >= best:
+            if loss >= best or (len(beside) > 1 and not _adds([z], beside, held_out)):
                 break
             best = loss
             columns.append(z)
-        if structure in _FACTORISATIONS and not _adds(columns[-1], full, held_out):
-            continue
-        if columns:
+        joins = structure not in _FACTORISATIONS or _adds(columns, beside, held_out)
+        if columns and joins:
             tried[structure] = strengths[: len(columns)]
             if not how:
                 logits[structure] = np.column_stack(columns)
     return tried, logits
 
 
-def _adds(factors: np.ndarray, full: np.ndarray, rows: Labels) -> bool:
-    """Whether a factorisation beside the full model predicts better than that."""
-    both = np.column_stack([full, factors])
+def _adds(path: list[np.ndarray], beside: list[np.ndarray], rows: Labels) -> bool:
+    """Whether the last logits of a path predict better with those beside than these."""
     losses = []
-    for logit in (both[:, :1], both):
+    for columns in (beside, [*beside, *path[-1:]]):
+        logit = np.column_stack(columns)
         intercept, weights = stacking_weights(logit, rows.y, rows.weight)
         losses.append(loss_of(intercept + logit @ weights, rows))
-    return losses[0] - losses[1] > _LEAST_GAIN
+    n_others = len(beside) - 1
+    least = max(_LEAST_GAIN, n_others * _LEAST_SHARE * losses[0])
+    return losses[0] - losses[1] > least
 
 
 def _speak_for(exposures: sparse.csr_array, known: Labels, held_out: Labels) -> bool:

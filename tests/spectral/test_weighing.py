@@ -169,9 +169,10 @@ def test_a_factorisation_joins_by_what_it_adds():
     y = (rng.random(2000) < expit(one + 0.3 * other)).astype(float)
     rows = Labels(np.arange(2000), np.arange(2000), y, np.ones(2000))
     adds = trying._adds
-    assert adds(0.3 * other, one, rows)  # far worse alone
-    assert not adds(rng.normal(size=2000), one, rows)
-    assert not adds(0.9 * one, one, rows)
+    assert adds([0.3 * other], [one], rows)  # far worse alone
+    assert not adds([rng.normal(size=2000)], [one], rows)
+    assert not adds([0.9 * one], [one], rows)
+    assert not adds([0.3 * other], [one, 0.2 * other], rows)
 
 
 def test_factors_alone_are_saved_and_updated(tmp_path):
