@@ -132,7 +132,10 @@ class SpectralExposure(nn.Module):
         return torch.stack(parts).sum()
 
     def gaussian_priors(self) -> list[tuple[Tensor, float]]:
-        """Parameters and the precisions λ of which :meth:`penalty` is Σ λ‖θ‖²/2."""
+        """Parameters and the precisions λ of which :meth:`penalty` is Σ λ‖θ‖²/2.
+
+        Of models with priors around zero, as a student has: all but SVD++.
+        """
         return [
             (cast(Bilinear, model).block(name), w * precisions[name])
             for w, model, precisions in zip(self.weights, self.models, self.precisions)
