@@ -98,9 +98,8 @@ def auc(est, data):
     return roc_auc_score(data.y_test, est.decision_function(data.X_test))
 
 
-def assert_same_scores(one, other, data):
-    z = [model.decision_function(data.X_test) for model in (one, other)]
-    np.testing.assert_array_equal(*z)
+def assert_same_scores(*models, data):
+    np.testing.assert_array_equal(*(m.decision_function(data.X_test) for m in models))
 
 
 def test_on_clean_labels_the_model_stays_exactly_as_it_was_fitted(on_clean, data):
@@ -108,7 +107,7 @@ def test_on_clean_labels_the_model_stays_exactly_as_it_was_fitted(on_clean, data
     assert len(est.gate_)
     assert (est.gate_["weight"] == 0).all()
     assert est.n_iter_ == 0
-    assert_same_scores(on_clean, est, data)
+    assert_same_scores(on_clean, est, data=data)
 
 
 def test_rows_held_out_do_not_change_what_comes_fitted(data, on_clean):
@@ -164,7 +163,7 @@ def test_a_file_keeps_student_and_gate(with_student, data, tmp_path):
     with_student.save(tmp_path / "est.safetensors")
     same = load(tmp_path / "est.safetensors")
     np.testing.assert_array_equal(same.gate_, with_student.gate_)
-    assert_same_scores(same, with_student, data)
+    assert_same_scores(same, with_student, data=data)
 
 
 def test_the_trace_begins_with_the_gate(on_clean, data):
@@ -184,7 +183,7 @@ def test_no_epoch_follows_the_gate_by_default(on_clean, data):
     backbone = already_fitted(on_clean)
     est = fit(InverseGradientRecommender, data, data.y, backbone=backbone)
     assert est.n_iter_ == 0
-    assert_same_scores(on_clean, est, data)
+    assert_same_scores(on_clean, est, data=data)
     (row,) = est.history_
     assert row["epoch"] == 0
     assert row["n_pass"] == len(est.gate_) == len(est.trace_)
@@ -214,7 +213,7 @@ def test_nothing_is_asked_without_a_pool_or_from_random_weights(
     gmf = recommender(backbone="gmf", max_epochs=1, random_state=0)
     gmf.fit(data.X, data.y, X_unlab=(data.X_unlab,))
     assert len(no_pool.gate_) == len(gmf.gate_) == 0
-    assert_same_scores(on_clean, no_pool, data)
+    assert_same_scores(on_clean, no_pool, data=data)
 
 
 @pytest.mark.parametrize("recommender", RECOMMENDERS)
@@ -225,7 +224,7 @@ def test_with_too_few_labels_to_ask_the_model_is_that_of_cross_entropy(
     alone = CrossEntropyRecommender(**SPECTRAL).fit(**few)
     est = recommender(**SPECTRAL).fit(**few)
     assert len(est.gate_) == est.n_iter_ == 0
-    assert_same_scores(alone, est, data)
+    assert_same_scores(alone, est, data=data)
 
 
 class Constant(torch.nn.Module):

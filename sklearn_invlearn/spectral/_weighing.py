@@ -92,7 +92,9 @@ def _of_fold(
     others = _exposures_without(embeddings.exposures, held_out)
     if sum(exposures.shape) > _OWN_SHARE * exposures.nnz:
         labelled = exposure_matrix(known.user, known.item, exposures.shape)
-        kept = _exposures_without(exposures, held_out)
+        kept = others
+        if embeddings.exposures is not exposures:
+            kept = _exposures_without(exposures, held_out)
         embeddings = embeddings_for(kept, labelled, np.random.default_rng(seed))
     return replace(embeddings, exposures=others)
 
