@@ -26,6 +26,7 @@ PRECISIONS = {
 STRUCTURES = {
     "biases": ("b_u", "b_i"),
     "factors": ("b_u", "b_i", "p", "q"),
+    "posterior": ("b_u", "b_i", "p", "q"),
     "svdpp": ("b_u", "b_i", "p", "q"),
     "linear": ("b_u", "b_i", "a", "c", "g"),
     "crossed": ("b_u", "b_i", "a", "c", "g", "W", "e", "d"),
@@ -56,8 +57,8 @@ class Bilinear(nn.Module):
     P, Q : ndarray of shape (n_users, r), (n_items, r), float32
         Embeddings. Those of "svdpp" are no part of the logit: they are where the priors
         of (b_u, p) and (b_i, q) are centred.
-    structure : {"biases", "factors", "svdpp", "linear", "crossed", "full"}
-        Which blocks there are.
+    structure : str
+        Key of STRUCTURES: which blocks there are.
     base_rate : float
         Share of positives, strictly between 0 and 1; μ starts at its logit.
     """

@@ -1,9 +1,10 @@
 """The models that are weighed against each other, fitted to labels.
 
 The full one learns a precision for each block. "biases", "linear" and "crossed" are
-convex, "factors" is a matrix factorisation of the labels alone, "svdpp" one whose
-factors know the exposures; these have one strength of regularisation each, chosen where
-the weights come from: on labels held out. With few labels that is safer than evidence,
+convex, "factors" is a matrix factorisation of the labels alone, "posterior" one that
+counts what they leave open, "svdpp" one whose factors know the exposures; these have
+one strength of regularisation each, chosen where the weights come from: on labels held
+out. With few labels that is safer than evidence,
 which shrinks too much (by Laplace's approximation). With wrong labels it is safer too,
 as evidence then shrinks too little: it takes for signal what the free tables have
 learned by heart.
@@ -19,6 +20,7 @@ from ._bilinear import PRECISIONS, STRUCTURES, Bilinear, expanded
 from ._convex import EXACTLY, fit_convex, learn_convex
 from ._embeddings import Embeddings
 from ._labels import Labels
+from ._posterior_factors import fit_posterior_factors
 from ._svdpp import fit_svdpp
 from ._training import fit_bilinear
 
@@ -31,6 +33,7 @@ STRENGTHS = {
     "crossed": (10.0, 30.0, 100.0),
     "svdpp": (1.0,),
     "factors": (0.25, 0.5, 1.0, 2.0),
+    "posterior": (1.0, 0.25),
 }
 CANDIDATES = (*STRENGTHS, "full")
 FEWEST_ROWS = 1_000  # below, p and q have nothing to learn from
@@ -42,6 +45,7 @@ _BASE = {
     "linear": _FREE,
     "crossed": PRECISIONS,
     "factors": dict.fromkeys(STRUCTURES["factors"], 8.0),
+    "posterior": dict.fromkeys(STRUCTURES["posterior"], 1.0),  # at the start
     "svdpp": {"b_u": 2.0, "b_i": 6.0, "p": 8.0, "q": 8.0},
 }
 _N_STEPS = 500
@@ -90,8 +94,10 @@ def fit_path(
     *,
     seed: int,
     tolerance: float = EXACTLY,
-) -> Iterator[Bilinear]:
+) -> Iterator[tuple[Bilinear, Precisions]]:
     """Fits of a structure at some strengths; convex ones start from the one before.
+
+    Each comes with its precisions.
 
     "crossed" stands on the embeddings of the full structure, the others on the raw
     ones, or on none. `tolerance` is that of :func:`fit_convex`, `seed` the order of
@@ -99,8 +105,8 @@ def fit_path(
     """
     if structure == "svdpp":
         for strength in strengths:
-            precisions = precisions_of(structure, strength)
-            yield fit_svdpp(labels, embeddings.exposures, precisions, seed)
+            precisions = _precisions_of(structure, strength)
+            yield fit_svdpp(labels, embeddings.exposures, precisions, seed), precisions
         return
     P, Q = P_new, Q_new = embeddings.raw_user, embeddings.raw_item
     if structure == "crossed":
@@ -108,17 +114,19 @@ def fit_path(
         P_new, Q_new = embeddings.user, embeddings.item
     part, compact, users, items = _part(P, Q, structure, labels)
     for strength in strengths:
-        precisions = precisions_of(structure, strength)
+        precisions = _precisions_of(structure, strength)
         if structure == "factors":  # from where it ended it would not find out again
             part, *_ = _part(P, Q, structure, labels)
             n_steps = _n_steps(len(labels), in_fold=False)
             fit_bilinear(part, compact, precisions, n_steps=n_steps, seed=seed)
+        elif structure == "posterior":
+            precisions = fit_posterior_factors(part, compact, precisions["p"], seed)
         else:
             fit_convex(part, compact, precisions, tolerance)
-        yield expanded(part, P_new, Q_new, users, items)
+        yield expanded(part, P_new, Q_new, users, items), precisions
 
 
-def precisions_of(structure: str, strength: float) -> Precisions:
+def _precisions_of(structure: str, strength: float) -> Precisions:
     """Precisions of one of STRENGTHS."""
     return {k: strength * _BASE[structure][k] for k in STRUCTURES[structure]}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._bilinear import STRUCTURES, Bilinear, rescale
-from ._candidates import CANDIDATES, Precisions, fit_full, fit_path, precisions_of
+from ._candidates import CANDIDATES, Precisions, fit_full, fit_path
 from ._embeddings import Embeddings, embeddings_for, exposure_matrix
 from ._labels import Labels
 from ._weighing import Weighing, weigh
@@ -104,8 +104,10 @@ def _mixture(
             kept.append(1.0 if several else factors[0])
         else:
             strength = weighing.strengths[structure]
-            models += fit_path(embeddings, structure, labels, (strength,), seed=seed)
-            precisions.append(precisions_of(structure, strength))
+            path = fit_path(embeddings, structure, labels, (strength,), seed=seed)
+            model, prior = next(path)
+            models.append(model)
+            precisions.append(prior)
             kept.append(factors[0])
     return SpectralFit(
         models, precisions, weighing.intercept, np.array(kept), weighing.out_of_fold

@@ -56,7 +56,8 @@ def weigh(
         for structure, strengths in tried.items():
             if structure not in logits:
                 path = fit_path(of_fold, structure, known, strengths, seed=seed)
-                logits[structure] = _held_out_logits(path, held_out)
+                models = (model for model, _ in path)
+                logits[structure] = _held_out_logits(models, held_out)
             seen.paths.setdefault(structure, []).append(logits[structure])
     return weighed(seen, tried, labels, learned.get("p"))
 

@@ -18,7 +18,7 @@ _PERHAPS_WRONG = 3.0  # strength that biases want where labels may be wrong
 _ROWS_PER_ID = 10
 # Fewer do to ask, where the full model finds little beyond biases.
 _ROWS_PER_ID_FEW, _LITTLE = 3, 0.01
-_FACTORISATIONS = ("svdpp", "factors")
+_FACTORISATIONS = ("svdpp", "factors", "posterior")
 _AS_WELL_KNOWN = 0.8
 _LEAST_GAIN = 2.0  # nats of held-out loss that a factorisation has to add
 _LEAST_SHARE = 0.001  # of the loss that one beside another has to add at least
@@ -42,8 +42,9 @@ def worth_trying(
     roughly, and has to be fitted again; of the others the second result has the
     held-out logits (n, n_strengths). A factorisation has to add to the full model,
     whose free tables on embeddings that say nothing are only noise, and whose
-    embeddings leave out what "svdpp" learns from; beside that one, "factors" has to add
-    from its weakest prior on, which sharp tastes want.
+    embeddings leave out what "svdpp" learns from. Beside that one, "factors" has to add
+    from its weakest prior on, which sharp tastes want; so has "posterior" beside the
+    others, where there are labels enough for that to find what there is.
 
     `exposures` are all there are, `full` the logits (n,) of the full model.
     """
@@ -67,12 +68,14 @@ def worth_trying(
             if too_few or not speak:
                 continue
             beside += [logits[k][:, -1] for k in _FACTORISATIONS if k in tried]
+        in_doubt = structure == "factors" and len(beside) > 1
+        in_doubt |= structure == "posterior" and len(known) >= _ENOUGH_TO_TELL
         columns: list[np.ndarray] = []
         path = fit_path(embeddings, structure, rows, strengths, seed=seed, **how)
-        for model in path:
+        for model, _ in path:
             z = terms_of(model, held_out).sum(axis=1)
             loss = loss_of(z, held_out)
-            if loss >= best or (len(beside) > 1 and not _adds([z], beside, held_out)):
+            if loss >= best or (in_doubt and not _adds([z], beside, held_out)):
                 break
             best = loss
             columns.append(z)

@@ -110,18 +110,25 @@ def sharp_taste(n_users=300, n_items=60, seed=0):
     return *rows, exposed, (n_users, n_items)
 
 
-def test_factors_alone_where_embeddings_say_nothing(monkeypatch):
+def factorisations_in(fit):
+    return {"svdpp", "factors", "posterior"} & {m.structure for m in fit.models}
+
+
+@pytest.mark.parametrize("structure", ["factors", "posterior"])
+def test_factors_alone_where_embeddings_say_nothing(monkeypatch, structure):
     known, rest, exposed, shape = sharp_taste()
+    for other in {"svdpp", "factors", "posterior"} - {structure}:
+        monkeypatch.delitem(trying.STRENGTHS, other)
     assert len(known) < 10 * sum(known.n_ids)  # too few to ask elsewhere
     auc = []
     for _ in range(2):
         fit = fit_spectral(known, exposed, shape, seed=0)
         pairs = np.column_stack([rest.user, rest.item])
         auc.append(roc_auc_score(rest.y, fitted_logit(fit, pairs)))
-        structures = {model.structure for model in fit.models}
-        assert ("factors" in structures) == (len(auc) == 1)
-        assert structures & {"linear", "crossed", "full"}  # has embeddings
-        monkeypatch.delitem(trying.STRENGTHS, "factors", raising=False)
+        assert factorisations_in(fit) == ({structure} if len(auc) == 1 else set())
+        # One has embeddings.
+        assert {m.structure for m in fit.models} & {"linear", "crossed", "full"}
+        monkeypatch.delitem(trying.STRENGTHS, structure, raising=False)
     assert auc[0] > auc[1] + 0.02
 
 
@@ -131,7 +138,7 @@ def test_factors_alone_need_labels_enough(monkeypatch):
     for name in ("_ROWS_PER_ID", "_ROWS_PER_ID_FEW"):
         monkeypatch.setattr(trying, name, len(known) / n_items)
     fit = fit_spectral(known, exposed, shape, seed=0)
-    assert "factors" not in {model.structure for model in fit.models}
+    assert not factorisations_in(fit)
 
 
 @pytest.mark.parametrize("finds_little", [True, False])
@@ -140,7 +147,7 @@ def test_fewer_labels_do_where_the_full_model_finds_little(monkeypatch, finds_li
     monkeypatch.setattr(trying, "_ROWS_PER_ID", 1e9)
     monkeypatch.setattr(trying, "_LITTLE", 1.0 if finds_little else -9.0)
     fit = fit_spectral(known, exposed, shape, seed=0)
-    assert ("factors" in {model.structure for model in fit.models}) == finds_little
+    assert bool(factorisations_in(fit)) == finds_little
 
 
 def test_no_factorisation_joins_where_labels_are_of_popular_items_alone(monkeypatch):
@@ -149,8 +156,7 @@ def test_no_factorisation_joins_where_labels_are_of_popular_items_alone(monkeypa
     monkeypatch.setattr(trying, "_ROWS_PER_ID_FEW", 1)
     for asked in (False, True):
         fit = fit_spectral(popular, exposed, shape, seed=0)
-        joined = {"svdpp", "factors"} & {model.structure for model in fit.models}
-        assert bool(joined) == asked
+        assert bool(factorisations_in(fit)) == asked
         monkeypatch.setattr(trying, "_AS_WELL_KNOWN", 0.0)
 
 
@@ -175,7 +181,8 @@ def test_a_factorisation_joins_by_what_it_adds():
     assert not adds([0.3 * other], [one, 0.2 * other], rows)
 
 
-def test_factors_alone_are_saved_and_updated(tmp_path):
+def test_factors_alone_are_saved_and_updated(tmp_path, monkeypatch):
+    monkeypatch.delitem(trying.STRENGTHS, "posterior")
     known, rest, _, _ = sharp_taste()
     X, pool = (np.column_stack([rows.user, rows.item]) for rows in (known, rest))
     est = CrossEntropyRecommender(random_state=0, device="cpu")
@@ -194,7 +201,7 @@ def test_factors_alone_are_saved_and_updated(tmp_path):
 
 def test_right_labels_do_not(data):
     found, _, _ = weighing_of(data, data.y)
-    assert not {"crossed", "factors"} & set(found.strengths)
+    assert not {"crossed", "factors", "posterior"} & set(found.strengths)
     assert found.weights["crossed"].tolist() == [0.0]
     assert found.weights["full"].max() > 0.5
 
@@ -216,7 +223,7 @@ def test_a_path_ends_where_the_held_out_loss_rises(data):
     every = trying.STRENGTHS["biases"]
     assert tried == every[: len(tried)]
     path = fit_path(embeddings, "biases", known, every, seed=0)
-    logits = _held_out_logits(path, held_out)
+    logits = _held_out_logits((model for model, _ in path), held_out)
     losses = [loss_of(z, held_out) for z in logits.T]
     assert (np.diff(losses[: len(tried)]) < 0).all()
     assert len(tried) == len(every) or losses[len(tried)] >= losses[len(tried) - 1]
