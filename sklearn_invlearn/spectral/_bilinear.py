@@ -27,6 +27,7 @@ STRUCTURES = {
     "biases": ("b_u", "b_i"),
     "factors": ("b_u", "b_i", "p", "q"),
     "posterior": ("b_u", "b_i", "p", "q"),
+    "relevance": ("b_u", "b_i", "p", "q"),
     "svdpp": ("b_u", "b_i", "p", "q"),
     "linear": ("b_u", "b_i", "a", "c", "g"),
     "crossed": ("b_u", "b_i", "a", "c", "g", "W", "e", "d"),

@@ -1,13 +1,13 @@
 """The models that are weighed against each other, fitted to labels.
 
 The full one learns a precision for each block. "biases", "linear" and "crossed" are
-convex, "factors" is a matrix factorisation of the labels alone, "posterior" one that
-counts what they leave open, "svdpp" one whose factors know the exposures; these have
-one strength of regularisation each, chosen where the weights come from: on labels held
-out. With few labels that is safer than evidence,
-which shrinks too much (by Laplace's approximation). With wrong labels it is safer too,
-as evidence then shrinks too little: it takes for signal what the free tables have
-learned by heart.
+convex. The others are factorisations: "svdpp" knows the exposures, "factors" labels
+alone, "posterior" and "relevance" what labels leave open, too, and "relevance" drops
+what tells nothing. All but the full one have one strength of regularisation each,
+chosen where the weights come from: on labels held out. With few labels that is safer
+than evidence, which shrinks too much (by Laplace's approximation). With wrong labels it
+is safer too, as evidence then shrinks too little: it takes for signal what the free
+tables have learned by heart.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ STRENGTHS = {
     "crossed": (10.0, 30.0, 100.0),
     "svdpp": (1.0,),
     "factors": (0.25, 0.5, 1.0, 2.0),
-    "posterior": (1.0, 0.25),
+    "relevance": (1.0, 0.25),
+    "posterior": (4.0, 2.0, 1.0),
 }
 CANDIDATES = (*STRENGTHS, "full")
 FEWEST_ROWS = 1_000  # below, p and q have nothing to learn from
@@ -45,7 +46,8 @@ _BASE = {
     "linear": _FREE,
     "crossed": PRECISIONS,
     "factors": dict.fromkeys(STRUCTURES["factors"], 8.0),
-    "posterior": dict.fromkeys(STRUCTURES["posterior"], 1.0),  # at the start
+    "posterior": dict.fromkeys(STRUCTURES["posterior"], 1.0),
+    "relevance": dict.fromkeys(STRUCTURES["relevance"], 1.0),  # at the start
     "svdpp": {"b_u": 2.0, "b_i": 6.0, "p": 8.0, "q": 8.0},
 }
 _N_STEPS = 500
@@ -119,7 +121,7 @@ def fit_path(
             part, *_ = _part(P, Q, structure, labels)
             n_steps = _n_steps(len(labels), in_fold=False)
             fit_bilinear(part, compact, precisions, n_steps=n_steps, seed=seed)
-        elif structure == "posterior":
+        elif structure in ("posterior", "relevance"):
             precisions = fit_posterior_factors(part, compact, precisions["p"], seed)
         else:
             fit_convex(part, compact, precisions, tolerance)

@@ -5,10 +5,11 @@
 
 The posterior is taken for a Gaussian for each user and each item, independent of the
 others (Lim & Teh, KDD Cup 2007; for labels of two classes Seeger & Bouchard, AISTATS
-2012). A mode misleads here: three labels of a user fit any of eight factors, of which
+2012). A mode misleads here: three labels of a user fit any of sixteen factors, of which
 one may be real. What labels leave open counts as variance instead, which shrinks what
-it is multiplied with; and the precisions, one for each column, can be learned. That of
-a factor that says nothing grows, and the factor is dropped (MacKay 1995).
+it is multiplied with. The precisions may be learned, too, one for each column: that of
+a factor that says nothing grows, and the factor is dropped (MacKay 1995). It is what a
+few sharp tastes want; many weak ones would be dropped with the noise.
 
 A label's log likelihood is at least a parabola in z of curvature
 
@@ -32,8 +33,10 @@ from ._convex import fit_convex
 from ._gradient import FlatBlocks
 from ._labels import Labels
 
-_N_FACTORS = 8  # at the start; twice as many find no more
-_N_SWEEPS, _N_GIVEN = 25, 8  # in the first, precisions are as given
+_N_FACTORS_LEARNED = 8  # where precisions are learned, twice as many find no more
+# Sweeps with the given precision, and then with precisions that are learned.
+_SWEEPS, _SWEEPS_LEARNED = 16, (8, 17)
+_MANY = 100_000  # labels, under which half as many come as far
 _SPREAD = 0.3  # of factors at the start
 _PRECISION_OF_BIASES = 2.0  # at the start
 _PSEUDO_COUNT = 2.0  # of a weak prior on each precision, at its starting value
@@ -51,12 +54,13 @@ def fit_posterior_factors(
     Parameters
     ----------
     model : Bilinear
-        Of the structure "posterior".
+        Of the structure "posterior", or of "relevance", which learns precisions.
     labels : Labels
         Labelled pairs in its codes.
     precision : float
-        Of p and q at the start, while they find what there is. What a strong one
-        leaves at zero stays there; under a weak one all fit noise, and some stay.
+        Of p and q. If it is learned, at the start, while they find what there is: what
+        a strong one leaves at zero stays there; under a weak one all fit noise, and
+        some stay.
     seed : int
         Of the factors at the start.
 
@@ -66,14 +70,21 @@ def fit_posterior_factors(
         For each block the one under which a mode would have its size: what else may
         be learned from here on starts in balance.
     """
-    posterior = _Posterior(labels, _biases(model, labels), precision, seed)
-    for sweep in range(_N_SWEEPS):
+    n_factors, n_given, n_learned = model.p.embedding_dim, _SWEEPS, 0
+    if model.structure == "relevance":
+        n_factors, (n_given, n_learned) = _N_FACTORS_LEARNED, _SWEEPS_LEARNED
+    if len(labels) >= _MANY:
+        n_given, n_learned = n_given // 2, n_learned // 2
+    biases = _biases(model, labels)
+    posterior = _Posterior(labels, biases, n_factors, precision, seed)
+    for sweep in range(n_given + n_learned):
         for side in posterior.sides:
             posterior.update(side)
-            if sweep >= _N_GIVEN:
+            if sweep >= n_given:
                 side.learn_precision()
-        if sweep >= _N_GIVEN and not posterior.drop_factors():
+        if sweep >= n_given and not posterior.drop_factors():
             break
+        posterior.tighten()
     posterior.write_means(model)
     return _precisions_in_balance(model, labels)
 
@@ -128,7 +139,12 @@ class _Posterior:
     """Both sides, μ, and the curvature of each label's bound."""
 
     def __init__(
-        self, labels: Labels, biases: Bilinear, precision: float, seed: int
+        self,
+        labels: Labels,
+        biases: Bilinear,
+        n_factors: int,
+        precision: float,
+        seed: int,
     ) -> None:
         rng = np.random.default_rng(seed)
         y, self.weight = (a.astype(np.float32) for a in (labels.y, labels.weight))
@@ -138,11 +154,11 @@ class _Posterior:
         pairs = labels.user, labels.item
         for codes, others, name in zip(pairs, pairs[::-1], biases.blocks):
             bias = biases.block(name).detach().numpy()
-            factors = rng.normal(scale=_SPREAD, size=(len(bias), _N_FACTORS))
+            factors = rng.normal(scale=_SPREAD, size=(len(bias), n_factors))
             mean = np.hstack([bias, factors]).astype(np.float32)
             self.sides.append(_Side(codes, others, mean, precision))
         self.curvature = np.full(len(labels), 0.25, dtype=np.float32)  # that at z = 0
-        self._tighten()
+        self.tighten()
 
     def update(self, side: _Side) -> None:
         """Solve for one side, the other given."""
@@ -167,9 +183,8 @@ class _Posterior:
             inverse += np.diag(side.precision)
             side.covariance[rows] = np.linalg.inv(inverse)
         side.mean = np.matvec(side.covariance, right)
-        self._tighten()
 
-    def _tighten(self) -> None:
+    def tighten(self) -> None:
         """Set μ to the best under the bounds, and the bounds to the best under all.
 
         Covariances of one row's numbers are left out of E z²; with any ξ it is a bound.

@@ -18,7 +18,7 @@ _PERHAPS_WRONG = 3.0  # strength that biases want where labels may be wrong
 _ROWS_PER_ID = 10
 # Fewer do to ask, where the full model finds little beyond biases.
 _ROWS_PER_ID_FEW, _LITTLE = 3, 0.01
-_FACTORISATIONS = ("svdpp", "factors", "posterior")
+_FACTORISATIONS = ("svdpp", "factors", "relevance", "posterior")
 _AS_WELL_KNOWN = 0.8
 _LEAST_GAIN = 2.0  # nats of held-out loss that a factorisation has to add
 _LEAST_SHARE = 0.001  # of the loss that one beside another has to add at least
@@ -43,8 +43,8 @@ def worth_trying(
     held-out logits (n, n_strengths). A factorisation has to add to the full model,
     whose free tables on embeddings that say nothing are only noise, and whose
     embeddings leave out what "svdpp" learns from. Beside that one, "factors" has to add
-    from its weakest prior on, which sharp tastes want; so has "posterior" beside the
-    others, where there are labels enough for that to find what there is.
+    from its weakest prior on, which sharp tastes want. With many labels "posterior" is
+    asked instead of it, and that and "relevance" have to add from the first prior on.
 
     `exposures` are all there are, `full` the logits (n,) of the full model.
     """
@@ -52,6 +52,7 @@ def worth_trying(
     logits: dict[str, np.ndarray] = {}
     loss_of_full = loss_of(full, held_out)
     speak = _speak_for(exposures, known, held_out)
+    many = len(known) >= _ENOUGH_TO_TELL
     for structure, strengths in STRENGTHS.items():
         best, rows, how = np.inf, known, {}
         beside = [full]
@@ -65,11 +66,12 @@ def worth_trying(
             gain = 1 - loss_of_full / loss_of(logits["biases"][:, -1], held_out)
             per_id = _ROWS_PER_ID_FEW if gain < _LITTLE else _ROWS_PER_ID
             too_few = len(known) < max(FEWEST_ROWS, per_id * min(known.n_ids))
-            if too_few or not speak:
+            if too_few or not speak or (structure == "factors" and many):
                 continue
             beside += [logits[k][:, -1] for k in _FACTORISATIONS if k in tried]
-        in_doubt = structure == "factors" and len(beside) > 1
-        in_doubt |= structure == "posterior" and len(known) >= _ENOUGH_TO_TELL
+        in_doubt = structure in _FACTORISATIONS and (
+            many or (structure == "factors" and len(beside) > 1)
+        )
         columns: list[np.ndarray] = []
         path = fit_path(embeddings, structure, rows, strengths, seed=seed, **how)
         for model, _ in path:

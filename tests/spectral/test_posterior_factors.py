@@ -25,7 +25,7 @@ def random_labels(n=60, n_users=7, n_items=5, seed=0):
     return Labels(user, item, (rng.random(n) < 0.6).astype(float), weight)
 
 
-def unfitted(labels, structure="posterior"):
+def unfitted(labels, structure="relevance"):
     tables = (np.zeros((n, 0), dtype=np.float32) for n in labels.n_ids)
     return Bilinear(*tables, structure, labels.base_rate)
 
@@ -33,11 +33,12 @@ def unfitted(labels, structure="posterior"):
 def posterior_of(labels, n_sweeps=2):
     """After some sweeps, so that all moments are at work."""
     biases = module._biases(unfitted(labels), labels)
-    posterior = module._Posterior(labels, biases, precision=1.0, seed=0)
+    posterior = module._Posterior(labels, biases, n_factors=5, precision=1.0, seed=0)
     for _ in range(n_sweeps):
         for side in posterior.sides:
             posterior.update(side)
             side.learn_precision()
+        posterior.tighten()
     return posterior
 
 
@@ -77,7 +78,7 @@ def test_curvatures_are_those_of_the_second_moments():
     labels = random_labels()
     posterior = posterior_of(labels)
     c = posterior.curvature.copy()
-    posterior._tighten()
+    posterior.tighten()
     (m, V), (n, W) = (
         (side.mean.astype(float), side.variance.astype(float))
         for side in posterior.sides
@@ -112,7 +113,8 @@ def test_the_parabola_is_below_and_touches(xi):
     np.testing.assert_allclose(gap[-2:], 0, atol=1e-12)
 
 
-def test_a_weight_is_a_repetition():
+@pytest.mark.parametrize("structure", ["relevance", "posterior"])
+def test_a_weight_is_a_repetition(structure):
     labels = random_labels(n=200)
     twice = np.r_[np.arange(200), np.arange(50)]
     repeated = Labels(*(a[twice] for a in (labels.user, labels.item, labels.y)),
@@ -120,7 +122,7 @@ def test_a_weight_is_a_repetition():
     weighted = Labels(labels.user, labels.item, labels.y, 1.0 + (np.arange(200) < 50))
     models = []
     for rows in (repeated, weighted):
-        models.append(unfitted(rows))
+        models.append(unfitted(rows, structure))
         fit_posterior_factors(models[-1], rows, 0.5, seed=0)
     for name in ("mu", "b_u", "b_i", "p", "q"):
         found = [model.block(name).detach().numpy() for model in models]
@@ -172,10 +174,45 @@ def test_where_there_is_no_taste_no_factor_is_left():
     assert not model.block("q").any()
 
 
+def many_tastes():
+    return make_sparse_feedback(
+        n_users=300,
+        n_items=200,
+        n_exposures=40_000,
+        label_fraction=1.0,
+        exposure_affinity=0.0,
+        preference_strength=3.0,
+        n_factors=20,
+        test_fraction=0.3,
+        random_state=702,
+    )
+
+
+def rows_of(X, y):
+    user, item = X.T.astype(np.int64)
+    return Labels(user.copy(), item.copy(), y.astype(float), np.ones(len(y)))
+
+
+def test_many_tastes_want_a_given_precision():
+    data = many_tastes()
+    known, rest = rows_of(data.X, data.y), rows_of(data.X_test, data.y_test)
+    found = {}
+    for structure in ("posterior", "relevance", "factors"):
+        found[structure] = model = unfitted(known, structure)
+        if structure == "factors":
+            prior = dict.fromkeys(model.blocks, 4.0)
+            fit_bilinear(model, known, prior, n_steps=500, seed=0)
+        else:
+            fit_posterior_factors(model, known, 2.0, seed=0)
+    aucs = {name: auc(model, rest) for name, model in found.items()}
+    assert aucs["posterior"] > max(aucs["relevance"], aucs["factors"]) + 0.005
+
+
+@pytest.mark.parametrize("structure", ["relevance", "posterior"])
 @pytest.mark.parametrize("n", [1, 3, 40])
-def test_few_labels_and_one_class(n):
+def test_few_labels_and_one_class(n, structure):
     labels = Labels(np.arange(n), np.zeros(n, dtype=np.int64), np.ones(n), np.ones(n))
-    model = unfitted(labels)
+    model = unfitted(labels, structure)
     precisions = fit_posterior_factors(model, labels, 0.25, seed=0)
     for name in ("mu", *model.blocks):
         assert torch.isfinite(model.block(name)).all()
@@ -222,7 +259,7 @@ def sharp():
 def test_sharp_labels_bring_it_in(sharp, tmp_path):
     est = CrossEntropyRecommender(random_state=0, device="cpu")
     est.fit(sharp.X, sharp.y, X_unlab=(sharp.X_unlab,))
-    assert "posterior" in est.net_.module_.settings()["structures"]
+    assert "relevance" in est.net_.module_.settings()["structures"]
     proba = est.predict_proba(sharp.X_test)
     est.save(tmp_path / "model.safetensors")
     again = load(tmp_path / "model.safetensors")

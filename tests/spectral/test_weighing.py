@@ -110,14 +110,17 @@ def sharp_taste(n_users=300, n_items=60, seed=0):
     return *rows, exposed, (n_users, n_items)
 
 
+FACTORISATIONS = {"svdpp", "factors", "relevance", "posterior"}
+
+
 def factorisations_in(fit):
-    return {"svdpp", "factors", "posterior"} & {m.structure for m in fit.models}
+    return FACTORISATIONS & {model.structure for model in fit.models}
 
 
-@pytest.mark.parametrize("structure", ["factors", "posterior"])
+@pytest.mark.parametrize("structure", ["factors", "relevance", "posterior"])
 def test_factors_alone_where_embeddings_say_nothing(monkeypatch, structure):
     known, rest, exposed, shape = sharp_taste()
-    for other in {"svdpp", "factors", "posterior"} - {structure}:
+    for other in FACTORISATIONS - {structure}:
         monkeypatch.delitem(trying.STRENGTHS, other)
     assert len(known) < 10 * sum(known.n_ids)  # too few to ask elsewhere
     auc = []
@@ -182,7 +185,8 @@ def test_a_factorisation_joins_by_what_it_adds():
 
 
 def test_factors_alone_are_saved_and_updated(tmp_path, monkeypatch):
-    monkeypatch.delitem(trying.STRENGTHS, "posterior")
+    for other in ("relevance", "posterior"):
+        monkeypatch.delitem(trying.STRENGTHS, other)
     known, rest, _, _ = sharp_taste()
     X, pool = (np.column_stack([rows.user, rows.item]) for rows in (known, rest))
     est = CrossEntropyRecommender(random_state=0, device="cpu")
@@ -201,7 +205,7 @@ def test_factors_alone_are_saved_and_updated(tmp_path, monkeypatch):
 
 def test_right_labels_do_not(data):
     found, _, _ = weighing_of(data, data.y)
-    assert not {"crossed", "factors", "posterior"} & set(found.strengths)
+    assert not {"crossed", *FACTORISATIONS} & set(found.strengths)
     assert found.weights["crossed"].tolist() == [0.0]
     assert found.weights["full"].max() > 0.5
 
