@@ -17,7 +17,8 @@ from ._factors import precision_of_factors
 from ._labels import Labels, loss_of, terms_of
 from ._worth_trying import worth_trying
 
-_ONE_FOLD = 50_000  # rows from which a single held-out tenth is enough
+# Rows from which a single fold is enough, a fifth, and from which a tenth is.
+_ONE_FOLD, _SMALL_FOLD = 50_000, 200_000
 _OWN_SHARE = 0.02  # of a pair in the exposures of its user and its item, on average
 
 
@@ -37,7 +38,9 @@ def weigh(
     are therefore made without its held-out pairs. Else weights and intercept are those
     for exposed pairs, and probabilities come out .03 too low (on generated data).
     """
-    n_folds = 3 if len(labels) < _ONE_FOLD else 10
+    n_folds = 10 if len(labels) >= _SMALL_FOLD else 5
+    if len(labels) < _ONE_FOLD:
+        n_folds = 3
     folds = list(KFold(n_folds, shuffle=True, random_state=seed).split(labels.y))
     seen = HeldOut()
     tried: dict[str, tuple[float, ...]] = {}
