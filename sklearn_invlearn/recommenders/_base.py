@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -27,7 +28,7 @@ from ..fitting._rollback import unchanged_if_it_fails
 from ..fitting._torch_state import resolve_device, torch_seed, torch_settings
 from ..fitting._training_data import SAMPLING, EncodedPairs, encode, training_data
 from ..ids._encoding import PairEncoder
-from ..modules import BACKBONES, fill_unknown_rows
+from ..modules import BACKBONES, fill_unknown_rows, unknown_rows_filled
 from ..serving._annotation import AnnotationMixin
 from ..serving._explanation import ExplanationMixin
 from ..serving._prediction import PredictionMixin
@@ -302,14 +303,18 @@ one, default=None
     def _train(self, net: PairNet, data: TrainingData) -> None:
         """Train; after a Ctrl-C the estimator predicts with the weights so far."""
         self.net_ = net
+        n_users, n_items = self._encoder.n_users, self._encoder.n_items
+        fills = not comes_fitted(self.backbone)  # those know what a newcomer is
+        if fills and data.valid is not None and data.valid.has_unknown:
+            filled = partial(unknown_rows_filled, n_users=n_users, n_items=n_items)
+            data = replace(data, as_predicting=filled)
         try:
             net.partial_fit(data)
         except Exception:  # a KeyboardInterrupt is none
             del self.net_
             raise
         finally:
-            if not comes_fitted(self.backbone):  # those know what a newcomer is
-                n_users, n_items = self._encoder.n_users, self._encoder.n_items
+            if fills:
                 fill_unknown_rows(net.module_, n_users, n_items)
             self.n_iter_ = len(net.history or ())
 

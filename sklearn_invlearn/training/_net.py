@@ -238,7 +238,9 @@ class PairNet(NeuralNet):
             self.notify("on_epoch_begin", **datasets)
             self.train_epoch(X)
             if X.valid is not None:
-                self.history.record("valid_loss", self.evaluate(X.valid))
+                with X.as_predicting(self.module_):
+                    valid_loss = self.evaluate(X.valid)
+                self.history.record("valid_loss", valid_loss)
             if self.epoch_ends_training(**datasets):
                 break
         return self
