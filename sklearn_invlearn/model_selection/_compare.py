@@ -19,11 +19,12 @@ from ..metrics._inputs import as_column, factorise
 from ._compare_splits import inner_splits, outer_splits
 from ._comparison import Comparison
 from ._contenders import BASELINES, baselines
+from ._description import describe
 from ._fit_params import FitTables, in_tuple
 from ._judge import judge
 from ._labels import two_classes
 from ._resampled_metrics import get_metric
-from ._run_cache import RunCache, describe, key_of, table_hash
+from ._run_cache import RunCache, key_of, table_hash
 from ._trials import Task, run
 
 
@@ -151,7 +152,9 @@ def compare_recommenders(
     cache : str or path, default=None
         File of JSON lines in which finished runs are kept. Called again with the same
         data and settings, the function only does what is missing. A run is done again
-        when anything that it depends on changes, this version of the package included.
+        when anything that it depends on changes: the code of classes and functions
+        included (but not lists or dicts of a class or module, which a run may change),
+        and the version of this package.
     progress : bool, default=None
         Whether to show a bar over the runs; None shows it unless this is a worker
         process or thread.
@@ -237,8 +240,8 @@ def compare_recommenders(
                     tables.weights_of(fold.rows), users, inner, selector, needs_proba,
                 )  # fmt: skip
                 key = key_of(
-                    data, fold.y, tests[split].rows, inner, method, split, seed,
-                    estimator, distributions, n_trials, selector.name, needs_proba,
+                    data, fold.rows, fold.y, tests[split].rows, inner, method, split,
+                    seed, estimator, distributions, n_trials, select_by, needs_proba,
                     user_column, _version(),
                 )  # fmt: skip
                 tasks[key] = task
