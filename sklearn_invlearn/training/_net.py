@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
 from skorch.history import History
 from torch import Tensor
 
@@ -212,7 +212,7 @@ class PairNet(NeuralNet):
         if not self.max_epochs:
             self.module_.eval()
             return self
-        self.notify("on_train_begin", X=X, y=y)
+        self.begin_training(X=X, y=y)
         try:
             self.fit_loop(X)
         finally:  # after an interrupt too: early stopping restores the best weights
@@ -224,6 +224,23 @@ class PairNet(NeuralNet):
                 "the last steps have led to weights that are not finite"
             )
         return self
+
+    def begin_training(self, **data: Any) -> None:
+        """Notify all of ``on_train_begin``; schedules of the learning rate start anew.
+
+        skorch's go on at the last epoch of the history, though the optimiser is a new
+        one, which has taken no step.
+        """
+        self.on_train_begin(self, **data)
+        for _, callback in self.callbacks_:
+            if not isinstance(callback, LRScheduler):
+                callback.on_train_begin(self, **data)
+                continue
+            history, self.history_ = self.history_, History()
+            try:
+                callback.on_train_begin(self, **data)
+            finally:
+                self.history_ = history
 
     def fit_loop(
         self,
