@@ -18,6 +18,7 @@ from ._ratings_columns import (
 )
 
 _SEPARATORS = (b"::", b"\t", b";", b",")
+_CONTROLS = [bytes([code]) for code in range(31, 13, -1)]  # text has no use for them
 
 
 def read_text(path: Path) -> Columns:
@@ -26,14 +27,18 @@ def read_text(path: Path) -> Columns:
     text = path.read_bytes().removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
     separator, first_fields = _first_line(text, path.name)
     has_header = not _is_number(first_fields[2])
+    one, quoting = separator, csv.QUOTE_MINIMAL
     if separator == b"::":
-        # The fast parser takes separators of one character only.
-        text, separator = text.replace(separator, b"\t"), b"\t"
+        # The fast parser takes separators of one character only. Fields of this format
+        # may hold a tab or a quotation mark, which stands for itself.
+        one = next((c for c in _CONTROLS if c not in text), b"\t")
+        text, quoting = text.replace(separator, one), csv.QUOTE_NONE
     try:
         # As text and without markers of missing values: "NA" and "007" are good ids.
         frame = pandas.read_csv(
             io.BytesIO(text),
-            sep=separator.decode(),
+            sep=one.decode(),
+            quoting=quoting,
             header=0 if has_header else None,
             dtype=object,
             na_filter=False,

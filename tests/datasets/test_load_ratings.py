@@ -70,6 +70,15 @@ def test_a_first_row_with_the_separator_in_quotes_is_a_row(tmp_path, name, separ
     assert data.rating.tolist() == [4, 2]
 
 
+def test_double_colons_know_no_quotes(tmp_path):
+    pytest.importorskip("pandas")
+    items = ["10", '"Heroes" (1)', '"Lost', '"24', "a\ttab", "a\x1f", "Friends"]
+    text = "".join(f"{k}::{item}::{k % 5}::{k}\n" for k, item in enumerate(items))
+    data = load_ratings(write(tmp_path, "ratings.dat", text))
+    assert data.X.tolist() == [list(pair) for pair in enumerate(items)]
+    assert data.timestamp.tolist() == list(range(len(items)))
+
+
 def test_text_without_timestamp_from_a_str_path(tmp_path):
     path = write(tmp_path, "a.csv", "user,item,rating\n1,10,5\n2,11,2\n")
     check(load_ratings(str(path)), timestamp=None)
