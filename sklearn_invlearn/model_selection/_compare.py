@@ -21,7 +21,7 @@ from ._comparison import Comparison
 from ._contenders import BASELINES, baselines
 from ._description import describe
 from ._fit_params import FitTables, in_tuple
-from ._judge import judge
+from ._judge import check_metrics, judge
 from ._labels import two_classes
 from ._resampled_metrics import get_metric
 from ._run_cache import RunCache, key_of, table_hash
@@ -169,8 +169,8 @@ def compare_recommenders(
     ValueError
         If a method has the name of a baseline, neither or both of test rows and `cv`
         are given, no method takes `X_extra`, some method takes no `sample_weight`,
-        or a metric is undefined on test or validation rows. All of this is found out
-        before anything is trained.
+        two metrics have one name, or a metric is undefined on test or validation rows.
+        All of this is found out before anything is trained.
     TypeError
         For a metric of probabilities and a method without them.
 
@@ -214,6 +214,7 @@ def compare_recommenders(
     (4, True)
     """
     chosen = [get_metric(metric) for metric in metrics]
+    check_metrics(chosen)
     selector = get_metric(select_by)
     y_array, classes, _ = two_classes(y)
     contenders = _contenders(recommenders, param_distributions, len(y_array))

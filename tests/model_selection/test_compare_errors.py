@@ -20,6 +20,10 @@ class Failing(Shouting):
         return super().fit(X, y, X_unlab=X_unlab)
 
 
+def seed(y, score, users):
+    return score.mean()
+
+
 def test_a_failed_trial_is_counted_and_reported(rows):
     with pytest.warns(UserWarning, match="1 of 2 trials of 'rule' failed.*diverged"):
         found = compare_recommenders(
@@ -43,6 +47,13 @@ def test_errors_come_before_any_training(rows):
         ({"y_test": None}, "either X_test and y_test, or cv"),
         ({"reference": "rules"}, "'rules' is not a method"),
         ({"metrics": ["auc"]}, "metric must be one of"),
+        ({"metrics": []}, "metrics is empty"),
+        ({"metrics": ["mrr", "gauc", "mrr"]}, "metrics has 2 of the name 'mrr'"),
+        (
+            {"metrics": [lambda y, s, u: 1.0, lambda y, s, u: 2.0]},
+            "2 of the name '<lambda>', .* by `def`",
+        ),
+        ({"metrics": [seed]}, "A metric is called 'seed'"),
         ({"select_by": "auc"}, "metric must be one of"),
         ({"param_distributions": {"rul": {}}}, r"entries for \['rul'\]"),
         ({"seeds": [0, 0]}, "different integers"),
