@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    Checkpoint,
+    EpochScoring,
+    EpochTimer,
+    GradientNormClipping,
+    LRScheduler,
+    ProgressBar,
+    TrainEndCheckpoint,
+)
 
 from sklearn_invlearn import (
     CrossEntropyRecommender,
@@ -147,6 +157,37 @@ def test_a_callback_can_end_the_training(method, data):
 
     est = method(max_epochs=9, callbacks=[Stop()], **SIZES).fit(data.X, data.y)
     assert est.n_iter_ == len(est.history_) == 2
+
+
+@pytest.mark.parametrize(
+    ("callback", "message"),
+    [
+        (EpochScoring("accuracy"), "EpochScoring, .* X_val"),
+        (("mine", ProgressBar), r"ProgressBar, .* verbose=1"),
+        (Checkpoint(monitor=None), r"Checkpoint, .* save\(path\)"),
+        (TrainEndCheckpoint(), r"TrainEndCheckpoint, .* save\(path\)"),
+        (LRScheduler("StepLR", step_size=9, step_every="batch"), "event_name=None"),
+        (GradientNormClipping(1.0), "optimizer='dense_adam'"),
+    ],
+)
+def test_callbacks_that_cannot_work_are_named(callback, message, data):
+    est = CrossEntropyRecommender(max_epochs=1, callbacks=[callback], **SIZES)
+    with pytest.raises(TypeError, match=message):
+        est.fit(data.X, data.y)
+    assert not hasattr(est, "net_")
+
+
+def test_callbacks_that_could_be_taken_for_them(data):
+    schedule = LRScheduler(
+        "StepLR", step_size=9, step_every="batch", event_name=None, gamma=0.5
+    )
+    clipping, callbacks = GradientNormClipping(1.0), []
+    for callback, optimizer in ((schedule, "adam"), (clipping, "dense_adam")):
+        callbacks = [callback, EpochTimer(), BatchScoring("accuracy")]
+        est = CrossEntropyRecommender(
+            max_epochs=2, callbacks=callbacks, optimizer=optimizer, **SIZES
+        )
+        assert est.fit(data.X, data.y).n_iter_ == 2
 
 
 # ---- history ---------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 from skorch.history import History
 from torch import Tensor
 
@@ -139,7 +139,16 @@ class PairNet(NeuralNet):
             )
         by_row = getattr(self.optimizer_, "takes_row_gradients", False)
         use_row_gradients(self.module_, by_row)
+        self._refuse_to_clip_rows()
         return self
+
+    def _refuse_to_clip_rows(self) -> None:
+        clips = any(isinstance(c, GradientNormClipping) for _, c in self.callbacks_)
+        if clips and any(getattr(m, "sparse", False) for m in self.module_.modules()):
+            raise TypeError(
+                "callbacks has GradientNormClipping, and torch does not clip gradients "
+                "that are kept by row. Take optimizer='dense_adam', or one of torch."
+            )
 
     def initialize_callbacks(self) -> PairNet:
         super().initialize_callbacks()
