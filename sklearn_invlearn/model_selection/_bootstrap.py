@@ -107,7 +107,7 @@ def paired_bootstrap(
         "recall@k" over the pairs of each user, such as "ndcg@10"; "log_loss" and
         "brier", of which less is better. Or a function ``metric(y, score, users)``
         with labels 0 and 1, in which a user who is drawn twice is two users; that
-        takes a call per resample.
+        takes a call per resample. It is undefined where it raises ValueError.
     n_boot : int, default=2000
         Number of resamples.
     confidence_level : float, default=0.95
