@@ -288,12 +288,13 @@ def _check_contenders(contenders: dict[str, Any], needs_proba: bool) -> None:
 
 
 def _check_seeds(seeds: Any) -> list[int]:
-    found = [int(seed) for seed in seeds]
-    if not found or len(set(found)) < len(found):
+    given = list(seeds)
+    are_whole = all(isinstance(s, Integral) and not isinstance(s, bool) for s in given)
+    if not given or not are_whole or len(set(given)) < len(given):
         raise ValueError(
-            f"seeds must be different integers, at least one; got {found}."
+            f"seeds must be different integers, at least one; got {given}."
         )
-    return found
+    return [int(seed) for seed in given]
 
 
 def _run_all(

@@ -36,6 +36,16 @@ def test_a_failed_trial_is_counted_and_reported(rows):
     assert "Raised by 'rule'" in caught.value.__notes__[0]
 
 
+def test_nothing_to_choose_by(rows):
+    def spread(y, score, users):  # defined for equal scores, which are tried first
+        return np.nan if np.std(score) else 1.0
+
+    with pytest.raises(
+        ValueError, match=r"select_by, spread, is NaN .* trial of 'rule'"
+    ):
+        compare_recommenders({"rule": Shouting()}, **rows, **QUICK, select_by=spread)
+
+
 def test_errors_come_before_any_training(rows):
     def compare(**changes):
         methods = changes.pop("methods", {"rule": Shouting()})
@@ -57,6 +67,8 @@ def test_errors_come_before_any_training(rows):
         ({"select_by": "auc"}, "metric must be one of"),
         ({"param_distributions": {"rul": {}}}, r"entries for \['rul'\]"),
         ({"seeds": [0, 0]}, "different integers"),
+        ({"seeds": [0.5, 1.7]}, r"different integers, .* got \[0.5, 1.7\]"),
+        ({"seeds": [True]}, "different integers"),
         ({"y": np.zeros(180, int)}, "y has one class only"),
         ({"y_test": np.full(120, 2)}, "y_test has labels"),
         ({"y_test": np.ones(120, int)}, "roc_auc is undefined on the test rows"),
