@@ -39,6 +39,8 @@ def read_text(path: Path) -> Columns:
             io.BytesIO(text),
             sep=one.decode(),
             quoting=quoting,
+            # Spaces after separators are for the eye.
+            skipinitialspace=all(f.startswith(" ") for f in first_fields[1:]),
             header=0 if has_header else None,
             dtype=object,
             na_filter=False,
@@ -125,6 +127,7 @@ def read_parquet(path: Path) -> Columns:
     try:
         header = parquet.read_schema(path).names
         places = find_columns(header, path.name)
+        _refuse_repeated(header, places, path.name)
         table = parquet.read_table(path, columns=[header[at] for at in places.values()])
     except (OSError, pyarrow.ArrowInvalid) as error:
         raise ValueError(
@@ -138,6 +141,16 @@ def read_parquet(path: Path) -> Columns:
             column = column.cast(column.type.value_type)
         columns[key] = _of_arrow(column)
     return columns
+
+
+def _refuse_repeated(header: list[str], places: dict[str, int], name: str) -> None:
+    """Raise if a column that is needed shares its name with another one."""
+    for at in places.values():
+        if header.count(header[at]) > 1:
+            raise ValueError(
+                f"{name} has {header.count(header[at])} columns of the name "
+                f"{header[at]!r}, which cannot be told apart. Rename or drop one."
+            )
 
 
 def _of_arrow(column: Any) -> np.ndarray:
