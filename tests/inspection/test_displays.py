@@ -90,7 +90,7 @@ def test_the_gate_has_no_step_size(gradient):
 
 
 def test_directions_need_steps_and_the_right_estimator(data):
-    with pytest.raises(ValueError, match="no unlabeled step"):
+    with pytest.raises(ValueError, match=r"no unlabeled step .* Give alpha for steps"):
         DirectionDisplay(TRACE[:0]).plot()
     with pytest.raises(ValueError, match="quantity"):
         DirectionDisplay(TRACE).plot(quantity="speed")
