@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import validate_params
 
+from .._intervals import Interval
 from ..metrics._inputs import as_column, check_pairs, check_score
 from ._resampled_metrics import Floats, IntArray, Metric, get_metric
 from ._splitter import by_first_appearance

@@ -10,10 +10,11 @@ from importlib import import_module
 from numbers import Integral, Real
 from typing import Any
 
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import validate_params
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm.auto import tqdm
 
+from .._intervals import Interval
 from ..metrics._columns import take_column
 from ..metrics._inputs import as_column, factorise
 from ._compare_splits import inner_splits, outer_splits

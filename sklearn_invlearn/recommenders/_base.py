@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from .._intervals import Interval
 from ..files._files import SaveMixin
 from ..files._onnx_export import OnnxMixin
 from ..files._pickling import PicklingMixin
@@ -37,7 +38,6 @@ from ..serving._seen_items import SeenItemsMixin, incidence
 from ..training import PairNet, TrainingData
 from ..updating._update_inputs import require_same_classes
 from ..updating._updating import UpdatingMixin
-from ._intervals import Interval
 from ._nets import OPTIMIZERS, NetMixin
 
 _ENOUGH_TO_HOLD_OUT = 10_000  # as in scikit-learn's histogram gradient boosting
