@@ -114,6 +114,13 @@ def check_data(data: Data) -> None:
                 "10 of each are needed. Use more ratings, a larger --label-fraction, "
                 "or a --threshold inside the range of the ratings."
             )
+    reported = pd.DataFrame({"user": list(data.X_report[:, 0]), "y": data.y_report})
+    if reported.groupby("user")["y"].nunique().max() < 2:
+        raise SystemExit(
+            "No user has a positive and a negative among the pairs to report on, so "
+            "nothing can be measured by user. Use more ratings of each user, or "
+            "another --threshold."
+        )
     if not len(data.X_unlab):
         raise SystemExit("--label-fraction leaves no unlabeled pairs; lower it.")
 

@@ -3,12 +3,23 @@
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    Checkpoint,
+    EpochScoring,
+    EpochTimer,
+    GradientNormClipping,
+    LRScheduler,
+    ProgressBar,
+    TrainEndCheckpoint,
+)
 
 from sklearn_invlearn import (
     CrossEntropyRecommender,
     InverseDualLossRecommender,
     InverseGradientRecommender,
+    TruncatedLossRecommender,
 )
 
 SIZES = {
@@ -42,6 +53,16 @@ class Recorder(Callback):
 
     def on_train_end(self, net, **kwargs):
         self.heard_.append("train end")
+
+
+class Rates(Callback):
+    """Notes the learning rate of every epoch."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.rates_ = []
+
+    def on_epoch_end(self, net, **kwargs):
+        self.rates_.append(net.optimizer_.param_groups[0]["lr"])
 
 
 # ---- what callbacks see ----------------------------------------------------------
@@ -85,18 +106,46 @@ def test_a_named_callback_is_found_by_its_name(data):
 
 
 def test_a_learning_rate_schedule_reaches_the_optimizer(data):
-    rates = []
-
-    class Rates(Callback):
-        def on_epoch_end(self, net, **kwargs):
-            rates.append(net.optimizer_.param_groups[0]["lr"])
-
+    rates = Rates()
     schedule = LRScheduler("StepLR", step_size=1, gamma=0.5)
     est = CrossEntropyRecommender(
-        max_epochs=4, optimizer="sgd", callbacks=[Rates(), schedule], **SIZES
+        max_epochs=4, optimizer="sgd", callbacks=[rates, schedule], **SIZES
     )
     est.fit(data.X, data.y)
-    np.testing.assert_allclose(rates, 0.05 * 0.5 ** np.arange(4))
+    np.testing.assert_allclose(rates.rates_, 0.05 * 0.5 ** np.arange(4))
+
+
+@pytest.mark.parametrize("policy", ["StepLR", "LambdaLR", "CosineAnnealingLR"])
+def test_a_schedule_starts_anew_in_every_call(policy, data):
+    params = {
+        "StepLR": {"step_size": 1, "gamma": 0.5},
+        "LambdaLR": {"lr_lambda": lambda epoch: 0.5**epoch},
+        "CosineAnnealingLR": {"T_max": 9},
+    }
+    rates, schedule = Rates(), LRScheduler(policy, **params[policy])
+    params = {"max_epochs": 3, "callbacks": [rates, schedule], **SIZES}
+    est = InverseGradientRecommender(warm_start=True, alpha=1.0, **params)
+    first = est.fit(data.X, data.y).callbacks[0].rates_
+    assert first[0] == 0.05 > first[1] > first[2]
+    assert est.fit(data.X, data.y).callbacks[0].rates_ == first
+    est.partial_fit(data.X[:9], data.y[:9], n_epochs=3)
+    assert rates.rates_ == first
+    assert est.history_[:, "epoch"] == list(range(1, 10))
+
+
+@pytest.mark.parametrize("stage", ["warmup", "finetune"])
+def test_a_schedule_is_that_of_the_main_stage(stage, data):
+    rates, schedule = Rates(), LRScheduler("StepLR", step_size=1, gamma=0.5)
+    est = TruncatedLossRecommender(
+        max_epochs=3,
+        n_extra_epochs=2,
+        extra_feedback=stage,
+        callbacks=[rates, schedule],
+        **SIZES,
+    )
+    extra = data.X[data.y == 1][:9]
+    est.fit(data.X, data.y, X_extra=(extra,), y_extra=(np.ones(9),))
+    assert rates.rates_ == [0.05, 0.025, 0.0125]
 
 
 @each_method
@@ -108,6 +157,37 @@ def test_a_callback_can_end_the_training(method, data):
 
     est = method(max_epochs=9, callbacks=[Stop()], **SIZES).fit(data.X, data.y)
     assert est.n_iter_ == len(est.history_) == 2
+
+
+@pytest.mark.parametrize(
+    ("callback", "message"),
+    [
+        (EpochScoring("accuracy"), "EpochScoring, .* X_val"),
+        (("mine", ProgressBar), r"ProgressBar, .* verbose=1"),
+        (Checkpoint(monitor=None), r"Checkpoint, .* save\(path\)"),
+        (TrainEndCheckpoint(), r"TrainEndCheckpoint, .* save\(path\)"),
+        (LRScheduler("StepLR", step_size=9, step_every="batch"), "event_name=None"),
+        (GradientNormClipping(1.0), "optimizer='dense_adam'"),
+    ],
+)
+def test_callbacks_that_cannot_work_are_named(callback, message, data):
+    est = CrossEntropyRecommender(max_epochs=1, callbacks=[callback], **SIZES)
+    with pytest.raises(TypeError, match=message):
+        est.fit(data.X, data.y)
+    assert not hasattr(est, "net_")
+
+
+def test_callbacks_that_could_be_taken_for_them(data):
+    schedule = LRScheduler(
+        "StepLR", step_size=9, step_every="batch", event_name=None, gamma=0.5
+    )
+    clipping, callbacks = GradientNormClipping(1.0), []
+    for callback, optimizer in ((schedule, "adam"), (clipping, "dense_adam")):
+        callbacks = [callback, EpochTimer(), BatchScoring("accuracy")]
+        est = CrossEntropyRecommender(
+            max_epochs=2, callbacks=callbacks, optimizer=optimizer, **SIZES
+        )
+        assert est.fit(data.X, data.y).n_iter_ == 2
 
 
 # ---- history ---------------------------------------------------------------------

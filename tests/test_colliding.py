@@ -141,6 +141,22 @@ def test_a_mixing_of_one_changes_nothing(on, data, implicit, extra):
     assert (est.decision_function(data.X_test) == own).all()
 
 
+def test_parameters_set_after_the_fit_are_checked(data, implicit, extra):
+    est = fit(implicit, extra)
+    users = data.X[:2, 0]
+    for wrong in ({"mixing": 5.0}, {"mixing": np.nan}, {"on": "score"}):
+        before = est.get_params()
+        est.set_params(**wrong)
+        for call in (lambda: est.predict(data.X), lambda: est.recommend(users)):
+            with pytest.raises(ValueError, match=r"mixing=.* must be from 0 to 1"):
+                call()
+        est.set_params(**{name: before[name] for name in wrong})
+    est.recommender_.set_params(handle_unknown="raise")
+    for call in (lambda: est.predict(data.X), lambda: est.recommend(users)):
+        with pytest.raises(ValueError, match="'raise' is neither 'average' nor"):
+            call()
+
+
 def test_a_mixing_of_zero_is_the_neighbour(data, implicit, extra):
     est = fit(implicit, extra, mixing=0.0, n_neighbors=1, max_extra_ratio=9.0)
     neighbor = est.user_ids_[est.neighbors_[:, 0]]

@@ -111,7 +111,7 @@ def test_pandas_extension_dtypes():
     )
     expected = [frame[name].tolist() for name in frame]
     assert expected[0] == [BIG, BIG + 1]
-    assert as_lists(id_columns(frame)) == expected
+    assert [id_columns(frame[[c, c]])[1].tolist() for c in frame] == expected
 
 
 def test_polars_and_arrow_categories():
@@ -148,6 +148,36 @@ def test_nan_in_polars_floats():
     pl = pytest.importorskip("polars")
     with pytest.raises(ValueError, match="contains NaN: 1 ids in column 1"):
         id_columns(pl.DataFrame({"u": [1, 2], "i": [1.0, float("nan")]}))
+
+
+NO_IDS = {
+    "missing": [1.0, np.nan],
+    "infinite": [np.inf, 1.0],
+    "large": [1.6e18, 1.6e18],
+    "complex": [1j, 2],
+    "none": ["a", None],
+    "lists": [[1], [2, 3]],
+}
+
+
+@pytest.mark.parametrize("third", NO_IDS)
+def test_what_stands_beside_the_ids_may_be_anything(third):
+    expected, beside = [[1, 2], [3, 4]], NO_IDS[third]
+    rows = list(zip(*expected, beside))
+    assert as_lists(id_columns(rows)) == expected
+    table = np.empty((2, 3), dtype=object)
+    table[:] = rows
+    assert as_lists(id_columns(table)) == expected
+    pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    columns = {"u": [1, 2], "i": [3, 4], "more": beside}
+    assert as_lists(id_columns(pd.DataFrame(columns))) == expected
+    if third != "complex":
+        frame = pl.DataFrame(columns)
+        assert as_lists(id_columns(frame)) == expected
+        assert as_lists(id_columns(frame.to_arrow())) == expected
+    if third not in ("complex", "none", "lists"):
+        masked = np.ma.masked_invalid(np.array(rows))
+        assert as_lists(id_columns(masked)) == expected
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,38 @@ def test_new_users_in_validation_rows_are_allowed(data):
     assert np.isfinite(est.history_[:, "valid_loss"]).all()
 
 
+@pytest.mark.parametrize("backbone", ["bias", "gmf", "neumf", "cdae"])
+def test_new_users_are_judged_as_the_fitted_model_predicts_them(backbone, data):
+    new = np.isin(data.X[:, 0], np.unique(data.X[:, 0])[::3])
+    X, y = data.X[~new], data.y[~new]
+    kwargs = {"X_val": (data.X,), "y_val": (data.y,)}
+    recorder, same = Recorder(), Recorder()
+    params = {**SIZES, "backbone": backbone, "max_epochs": 3, "early_stopping": False}
+    est = CrossEntropyRecommender(**params, callbacks=[recorder])
+    est.fit(X, y, **kwargs)
+    by_epoch = [
+        CrossEntropyRecommender(**params | {"max_epochs": n}).fit(X, y)
+        for n in (1, 2, 3)
+    ]
+    losses = [entropy(one.decision_function(data.X), data.y) for one in by_epoch]
+    np.testing.assert_allclose(est.history_[:, "valid_loss"], losses, rtol=1e-5)
+    # Training does not see it: row 0 is what it would be without validation rows.
+    CrossEntropyRecommender(**params, callbacks=[same]).fit(X, y)
+    for one, other in zip(recorder.weights_, same.weights_):
+        for name, weight in one.items():
+            assert (weight == other[name]).all()
+
+
+def test_early_stopping_keeps_what_is_best_for_new_users(data):
+    new = np.isin(data.X[:, 0], np.unique(data.X[:, 0])[::3])
+    est = CrossEntropyRecommender(**SIZES | {"gamma": 0.3}, max_epochs=20, tol=0.0)
+    X_val, y_val = data.X_test, data.y_test
+    est.fit(data.X[~new], data.y[~new], X_val=(X_val,), y_val=(y_val,))
+    best = min(est.history_[:, "valid_loss"])
+    found = entropy(est.decision_function(X_val), y_val)
+    assert found == pytest.approx(best, rel=1e-5)
+
+
 def test_the_best_weights_are_kept_in_one_copy_and_given_up(data):
     """A new deep copy at every best epoch would cost two more models of memory."""
 

@@ -43,6 +43,7 @@ scalars = (
     | st.floats(allow_nan=False, allow_infinity=False, width=32).map(np.float32)
     | st.booleans().map(np.bool_)
     | st.text(st.characters(exclude_characters="\0")).map(np.str_)
+    | st.binary().map(np.bytes_)
     | st.integers(-(2**62), 2**62).map(lambda v: np.datetime64(v, "ns"))
     | st.integers(-(2**31), 2**31).map(lambda v: np.timedelta64(v, "s"))
 )
@@ -91,6 +92,8 @@ def test_signed_zero_and_infinities():
         np.array(["a", "Größe"]),
         np.array(["a", 1, (2, b"x")], dtype=object)[:2],
         np.empty((0, 3)),
+        np.array(["2024-05-01", "NaT"], dtype="datetime64[ns]"),
+        np.array([[1], [-(2**40)]], dtype="timedelta64[s]"),
     ],
 )
 def test_arrays(array):

@@ -349,7 +349,15 @@ def test_a_damaged_document_is_refused(data, path):
     with safe_open(path, "pt") as file:
         header = file.metadata()
     tensors = load_file(path)
+    document = tensors["document"].numpy().tobytes()
     for damage in (b"{", b"\xff", b'{"call": "os.system"}', b"[]", b"{}"):
+        tensors["document"] = torch.frombuffer(bytearray(damage), dtype=torch.uint8)
+        save_file(tensors, path, metadata=header)
+        with pytest.raises(ValueError, match="damaged"):
+            load(path)
+    for name in (b"objects", b"params", b"fitted"):
+        damage = document.replace(b'"%s"' % name, b'"?%s"' % name[1:])
+        assert damage != document
         tensors["document"] = torch.frombuffer(bytearray(damage), dtype=torch.uint8)
         save_file(tensors, path, metadata=header)
         with pytest.raises(ValueError, match="damaged"):
@@ -358,3 +366,19 @@ def test_a_damaged_document_is_refused(data, path):
     save_file(tensors, path, metadata=header)
     with pytest.raises(ValueError, match="damaged"):
         load(path)
+
+
+def test_classes_that_are_times(data, path):
+    days = np.array(["2024-01-01", "2024-01-02"], dtype="datetime64[D]")
+    est = CrossEntropyRecommender(backbone="bias", max_epochs=1, random_state=0)
+    est.fit(data.X, days[data.y]).save(path)
+    again = load(path)
+    assert again.classes_.dtype == est.classes_.dtype
+    assert (again.predict(data.X) == est.predict(data.X)).all()
+
+
+def test_bytes_of_numpy_in_rows(path):
+    X = [[np.bytes_(b"ann"), 1], [np.bytes_(b"b\xff"), 2]] * 2
+    est = CrossEntropyRecommender(backbone="bias", max_epochs=1, random_state=0)
+    est.fit(X, [0, 1, 1, 0]).save(path)
+    assert load(path).user_ids_.tolist() == [b"ann", b"b\xff"]

@@ -60,6 +60,10 @@ IN_UTC = MOMENT.replace(tzinfo=UTC)
         ([IN_UTC], [MOMENT]),
         ([MOMENT], np.array(["2024-05-17T10:30"], dtype="datetime64[ns]")),
         (np.array(["2024-05-17T10:30"], dtype="datetime64[ns]"), [MOMENT]),
+        (np.array(["2024-05-17"], dtype="datetime64[D]"), [datetime(2024, 5, 17)]),
+        (np.array(["2024-05-17"], dtype="datetime64[D]"), [date(2024, 5, 17)]),
+        ([datetime(2024, 5, 17)], np.array(["2024-05-17"], dtype="datetime64[D]")),
+        ([datetime(2024, 5, 1)], np.array(["2024-05"], dtype="datetime64[M]")),
     ],
 )
 def test_ids_that_are_known_in_another_type_are_refused(known, asked):
@@ -97,6 +101,8 @@ def test_ids_of_another_kind_warn(known, asked, message):
         (["ann"], ["17"]),
         ([(1, 2)], [(1, 3)]),
         ([MOMENT], np.array(["2024-05-18"], dtype="datetime64[us]")),
+        (np.array(["2024-05-17"], "M8[D]"), np.array(["2024-05-18"], "M8[D]")),
+        (np.array(["2024-05-17"], "M8[D]"), np.array(["2024-05-17"], "M8[ns]")),
         ([17], []),
         ([], ["17"]),
     ],

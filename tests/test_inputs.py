@@ -228,6 +228,25 @@ def test_further_columns_warn_and_change_nothing(data):
         est.predict(data.X_test)
 
 
+def test_further_columns_may_have_missing_values(data):
+    pd = pytest.importorskip("pandas")
+    names = ["user", "item"]
+
+    def wide(X):
+        seconds = np.where(np.arange(len(X)) % 3 == 0, np.nan, 1.6e18)
+        return pd.DataFrame(X, columns=names).assign(seconds=seconds, when=pd.NaT)
+
+    with pytest.warns(UserWarning, match="X has 4 columns; the first"):
+        est = dual().fit(wide(data.X), data.y, X_unlab=(wide(data.X_unlab),))
+    narrow = dual().fit(named(data.X), data.y, X_unlab=(named(data.X_unlab),))
+    X_test = named(data.X_test)
+    same = est.predict_proba(wide(data.X_test)) == narrow.predict_proba(X_test)
+    assert same.all()
+    users, seen = data.X[:3, 0], data.X_test
+    items = est.recommend(users, 2, exclude_seen=wide(seen))[0]
+    assert (items == narrow.recommend(users, 2, exclude_seen=named(seen))[0]).all()
+
+
 def test_a_fully_observed_table_warns():
     X = [(user, item) for user in range(6) for item in range(4)]
     y = [(user + item) % 2 for user, item in X]

@@ -101,6 +101,25 @@ def test_weights_that_single_precision_would_lose(make_weight, data):
         est.partial_fit(data.X, data.y, np.where(weight == 1.0, 1e-60, 1.0))
 
 
+def test_equal_weights_of_an_infinite_sum(data):
+    weight = np.full(len(data.y), 1e308)
+    one = fit(data.X, data.y, sample_weight=np.ones(len(data.y)))
+    other = fit(data.X, data.y, sample_weight=weight)
+    same = one.decision_function(data.X) == other.decision_function(data.X)
+    assert same.all()
+    other.partial_fit(data.X[:5], data.y[:5], weight[:5])
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_weight_beside_which_the_others_round_to_nothing(label, data):
+    weight = np.ones(len(data.y))
+    weight[np.flatnonzero(data.y == label)[0]] = 1e30
+    est = fit(data.X, data.y, sample_weight=weight)
+    logit = est.decision_function(data.X_test)
+    assert np.isfinite(logit).all()
+    assert (logit > 0).all() == label
+
+
 @pytest.mark.parametrize("scale", [1e-300, 1e300])
 def test_weights_may_have_any_scale(scale, data):
     weight = np.arange(1.0, len(data.y) + 1)

@@ -115,6 +115,14 @@ def test_too_few_labels(quickstart):
         quickstart["main"](["--label-fraction", "0.01"], world=WORLD)
 
 
+def test_no_user_with_both_classes(quickstart, tmp_path):
+    rows = "".join(f"{user},{user % 9},{1 + user % 5}\n" for user in range(400))
+    ratings = tmp_path / "once.csv"
+    ratings.write_text("user,item,rating\n" + rows)
+    with pytest.raises(SystemExit, match="No user has a positive and a negative"):
+        quickstart["main"](["--ratings", str(ratings), "--label-fraction", "0.5"])
+
+
 def test_help_names_every_option(quickstart, capsys):
     with pytest.raises(SystemExit):
         quickstart["main"](["--help"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from joblib import Parallel, delayed
+from sklearn.base import clone
 from torch import nn
 
 from sklearn_invlearn import CrossEntropyRecommender, InverseGradientRecommender, load
@@ -108,6 +109,27 @@ def test_blocks_inside_each_other():
         with torch_settings(None):
             assert torch.get_num_threads() == 1  # as outside, see conftest.py
         assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("n_threads", [-1, 0, 2**40, 1.5])
+def test_a_number_of_threads_that_torch_refuses_fails_once(n_threads, data):
+    """It would be set again by every other block, in this process for good."""
+    est = CrossEntropyRecommender(**QUICK, backbone="gmf").fit(data.X, data.y)
+    expected = est.predict_proba(data.X)
+    with default_dtype(torch.float64):
+        before = _state()
+        with pytest.raises(ValueError, match="n_threads"):
+            clone(est).set_params(n_threads=n_threads).fit(data.X, data.y)
+        with pytest.raises(ValueError, match=f"n_threads={n_threads} is no number"):
+            est.set_params(n_threads=n_threads).predict_proba(data.X)
+        assert _state() == before
+        with torch_settings(2):
+            with pytest.raises(ValueError, match="n_threads="):
+                est.predict_proba(data.X)
+            assert torch.get_num_threads() == 2
+        est.set_params(n_threads=1)
+        np.testing.assert_array_equal(est.predict_proba(data.X), expected)
+        assert _state() == before
 
 
 def test_fits_in_threads_give_the_result_of_a_fit_alone(data):

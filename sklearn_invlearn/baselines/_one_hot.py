@@ -9,8 +9,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils._param_validation import Interval
 
+from .._intervals import Interval
 from ._pair_classifier import PairClassifier
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.special import logit
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval
 
+from .._intervals import Interval
 from ._pair_classifier import PairClassifier
 
 

@@ -16,7 +16,8 @@ def share_exposures(n_exposures: int, activity: np.ndarray, limit: int) -> np.nd
     They add up to ``n_exposures`` exactly; what the cap takes from the most
     active users goes to the others in proportion.
     """
-    weight = np.exp(activity - activity.max())
+    # The least active get next to nothing, but not 0, which has no share of a rest.
+    weight = np.exp(np.maximum(activity - activity.max(), -600))
     order = np.argsort(-weight, kind="stable")
     tail = np.cumsum(weight[order][::-1])[::-1]
     # With the k most active users at the cap, the others share what remains.

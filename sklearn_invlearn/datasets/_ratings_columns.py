@@ -81,7 +81,10 @@ def check_timestamp(timestamp: np.ndarray, name: str) -> np.ndarray:
     """Return times as numbers, whole ones as int64."""
     _check_complete(timestamp, "timestamp", name)
     if timestamp.dtype.kind == "M":
-        return timestamp.astype("datetime64[s]").astype(np.int64)
+        whole = timestamp.astype("datetime64[s]")
+        fraction = (timestamp - whole) / np.timedelta64(1, "s")
+        seconds = whole.astype(np.int64)
+        return seconds + fraction if fraction.any() else seconds
     if timestamp.dtype.kind in "iu":
         return timestamp.astype(np.int64)
     return _as_float(timestamp, "timestamp", name)

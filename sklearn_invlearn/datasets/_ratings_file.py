@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import validate_params
 
+from .._intervals import Interval
 from ._ratings_columns import Columns, check_ids, check_rating, check_timestamp
 from ._ratings_formats import read_npz, read_parquet, read_text
 
@@ -23,7 +24,11 @@ Ratings read from {name}
 
 
 @validate_params(
-    {"path": [str, PathLike], "threshold": [Real]}, prefer_skip_nested_validation=True
+    {
+        "path": [str, PathLike],
+        "threshold": [Interval(Real, None, None, closed="neither")],
+    },
+    prefer_skip_nested_validation=True,
 )
 def load_ratings(path: str | PathLike[str], *, threshold: float = 3) -> Bunch:
     """Load users, items and ratings from a file.

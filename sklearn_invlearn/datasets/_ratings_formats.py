@@ -18,6 +18,7 @@ from ._ratings_columns import (
 )
 
 _SEPARATORS = (b"::", b"\t", b";", b",")
+_CONTROLS = [bytes([code]) for code in range(31, 13, -1)]  # text has no use for them
 
 
 def read_text(path: Path) -> Columns:
@@ -26,14 +27,20 @@ def read_text(path: Path) -> Columns:
     text = path.read_bytes().removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
     separator, first_fields = _first_line(text, path.name)
     has_header = not _is_number(first_fields[2])
+    one, quoting = separator, csv.QUOTE_MINIMAL
     if separator == b"::":
-        # The fast parser takes separators of one character only.
-        text, separator = text.replace(separator, b"\t"), b"\t"
+        # The fast parser takes separators of one character only. Fields of this format
+        # may hold a tab or a quotation mark, which stands for itself.
+        one = next((c for c in _CONTROLS if c not in text), b"\t")
+        text, quoting = text.replace(separator, one), csv.QUOTE_NONE
     try:
         # As text and without markers of missing values: "NA" and "007" are good ids.
         frame = pandas.read_csv(
             io.BytesIO(text),
-            sep=separator.decode(),
+            sep=one.decode(),
+            quoting=quoting,
+            # Spaces after separators are for the eye.
+            skipinitialspace=all(f.startswith(" ") for f in first_fields[1:]),
             header=0 if has_header else None,
             dtype=object,
             na_filter=False,
@@ -120,6 +127,7 @@ def read_parquet(path: Path) -> Columns:
     try:
         header = parquet.read_schema(path).names
         places = find_columns(header, path.name)
+        _refuse_repeated(header, places, path.name)
         table = parquet.read_table(path, columns=[header[at] for at in places.values()])
     except (OSError, pyarrow.ArrowInvalid) as error:
         raise ValueError(
@@ -133,6 +141,16 @@ def read_parquet(path: Path) -> Columns:
             column = column.cast(column.type.value_type)
         columns[key] = _of_arrow(column)
     return columns
+
+
+def _refuse_repeated(header: list[str], places: dict[str, int], name: str) -> None:
+    """Raise if a column that is needed shares its name with another one."""
+    for at in places.values():
+        if header.count(header[at]) > 1:
+            raise ValueError(
+                f"{name} has {header.count(header[at])} columns of the name "
+                f"{header[at]!r}, which cannot be told apart. Rename or drop one."
+            )
 
 
 def _of_arrow(column: Any) -> np.ndarray:

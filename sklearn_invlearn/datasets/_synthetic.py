@@ -5,8 +5,9 @@ from numbers import Integral, Real
 import numpy as np
 from scipy.special import expit
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions, validate_params
 
+from .._intervals import Interval
 from ._exposure_policy import draw_exposures, share_exposures
 from ._label_model import calibrate_intercept, flip_labels, select_labelled
 from ._tastes import draw_world, liking_score

@@ -117,10 +117,14 @@ def _numpy_to_json(value: np.generic) -> list:
             return [value.dtype.str, value.item()]
     if kind == "U" and type(value) is np.str_:
         return [value.dtype.str, value.item()]
+    if kind == "S" and type(value) is np.bytes_:
+        return [value.dtype.str, base64.b64encode(value).decode("ascii")]
     raise NotExact(value)
 
 
 def _numpy_from_json(dtype: str, item: Any) -> np.generic:
+    if np.dtype(dtype).kind == "S":
+        return np.bytes_(base64.b64decode(item, validate=True))
     if np.dtype(dtype).kind in "mM":
         return np.array([item], dtype=np.int64).view(dtype)[0]
     return np.dtype(dtype).type(item)
@@ -131,9 +135,12 @@ def _array_to_json(value: np.ndarray, arrays: Arrays) -> Any:
         name = f"array.{len(arrays)}"
         arrays[name] = value
         return name
-    if value.dtype.kind not in "UO":
+    if value.dtype.kind not in "UOmM":
         raise NotExact(value)
-    values = [encode(v, arrays) for v in value.ravel().tolist()]
+    flat = value.ravel()
+    # tolist() would turn times of numpy into datetimes, or plain integers.
+    items = list(flat) if flat.dtype.kind in "mM" else flat.tolist()
+    values = [encode(v, arrays) for v in items]
     return [value.dtype.str, list(value.shape), values]
 
 

@@ -107,6 +107,7 @@ def read(path: str | os.PathLike) -> Content:
         arrays = {k: t.numpy() for k, t in tensors.items() if k.startswith("array.")}
         document = _exact_json.from_bytes(text, arrays)
         optimizer = document.pop("optimizer")
+        _require_parts(document)
         for name, tensor in _below("optimizer.", tensors).items():
             parameter, key = name.rsplit(".", 1)
             optimizer[parameter][key] = tensor
@@ -131,6 +132,13 @@ def _check_header(path: Any, header: dict[str, str]) -> None:
             f"{__version__}, reads versions up to {FORMAT_VERSION}. Install a newer "
             "release to read it."
         )
+
+
+def _require_parts(document: dict[str, Any]) -> None:
+    """Raise KeyError unless all is there, also in the recommender inside another."""
+    _ = [document[part] for part in ("params", "objects", "fitted")]
+    if "recommender" in document:
+        _require_parts(document["recommender"]["document"])
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

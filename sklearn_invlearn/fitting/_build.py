@@ -15,6 +15,8 @@ from ..training import Pairs, TrainingData, with_negatives
 from ._progress import stage_bar
 from ._training_data import EncodedPairs
 
+_LARGEST_SHARE = 1 - 2.0**-24  # one heavy row may leave nothing of the others, rounded
+
 
 def backbone_class(backbone: str | type) -> Any:
     """Return the class for a name; a class is returned as it is."""
@@ -181,15 +183,16 @@ def share_of_positives(
         n_sampled = n_negatives * sum(map(data.unlabeled.n_drawn, sizes))
     positive = float(labels["weight"] @ labels["y"])
     total = float(labels["weight"].sum()) + n_sampled
-    if one_class and positive in (0.0, total):
+    only_positives = bool(labels["y"].all()) and not n_sampled
+    if one_class and (only_positives or not labels["y"].any()):
         return (positive + 0.5) / (total + 1.0)
-    if positive == total:
+    if only_positives:
         raise ValueError(
             "y has one class alone, observed positives, and every known user has "
             "every known item among them: there is no unobserved pair to sample "
             "negatives from. Pass pairs without feedback as X_unlab=(pool,)."
         )
-    return positive / total
+    return min(positive / total, _LARGEST_SHARE)
 
 
 def _labels_of_both_classes(data: TrainingData) -> Pairs:

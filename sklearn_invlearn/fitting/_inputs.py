@@ -172,6 +172,14 @@ def check_weight(sample_weight: Any, y: np.ndarray) -> np.ndarray:
     )
 
 
+def mean_weight(weight: np.ndarray) -> float:
+    """Mean of the weights above zero."""
+    positive = weight[weight > 0]
+    with np.errstate(over="ignore"):
+        mean = positive.mean()
+    return float(mean if np.isfinite(mean) else (positive / len(positive)).sum())
+
+
 def relative_weight(weight: np.ndarray, unit: float) -> np.ndarray:
     """Return weights (n,) float32 in units of `unit`; raise if some would be lost."""
     with np.errstate(over="ignore", under="ignore"):
@@ -210,9 +218,7 @@ def check_labelled(
         raw = check_weight(sample_weight, y01)
         if not raw.any():
             raise ValueError("All values of sample_weight are zero: nothing to fit.")
-        with np.errstate(over="ignore"):
-            unit = raw[raw > 0].mean()
-        rows = replace(rows, weight=relative_weight(raw, unit))
+        rows = replace(rows, weight=relative_weight(raw, mean_weight(raw)))
         rows = rows.take(np.flatnonzero(raw > 0))
         classes = classes[np.unique(rows.y).astype(int)]
     if expected is not None:

@@ -97,9 +97,9 @@ def _process_settings(n_threads: int | None) -> Iterator[None]:
         if not _asked:
             _outside = torch.get_default_dtype(), torch.get_num_threads()
         mine = [_outside[1] if n_threads is None else n_threads]
-        _asked.append(mine)
+        _set_num_threads(mine[0])  # before anything that another block would keep
         torch.set_default_dtype(torch.float32)
-        torch.set_num_threads(mine[0])
+        _asked.append(mine)
     try:
         yield
     finally:
@@ -110,3 +110,14 @@ def _process_settings(n_threads: int | None) -> Iterator[None]:
             else:
                 torch.set_default_dtype(_outside[0])
                 torch.set_num_threads(_outside[1])
+
+
+def _set_num_threads(n_threads: int) -> None:
+    try:
+        torch.set_num_threads(n_threads)
+    except (OverflowError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"n_threads={n_threads!r} is no number of CPU threads for torch ({error}). "
+            "Set a whole number from 1, at most that of the cores, or None for as many "
+            "as torch uses already."
+        ) from error

@@ -14,24 +14,26 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+_N_IDS = 2  # a user and an item
 # Neighbouring integers above this are the same float, by bytes.
 _LARGEST_EXACT_FLOAT = {2: 2**11, 4: 2**24, 8: 2**53}
 
 
 def id_columns(X: Any, *, name: str = "X") -> list[np.ndarray]:
-    """Split a table of ids into columns.
+    """Split a table into its columns of ids, the first two.
 
     Parameters
     ----------
     X : array-like, DataFrame (pandas, polars), pyarrow table or list of rows
-        Shape (n, n_columns). Columns may differ in dtype.
+        Shape (n, n_columns). Columns may differ in dtype; those after the first two
+        are not looked at.
 
     name : str, default="X"
         What to call the table in error messages.
 
     Returns
     -------
-    columns : list of ndarray of shape (n,)
+    columns : list of at most two ndarray of shape (n,)
         Dtype bool, int, float (finite), str or object.
 
     Raises
@@ -59,7 +61,7 @@ def id_columns(X: Any, *, name: str = "X") -> list[np.ndarray]:
             f"{name} is a {type(X).__name__} that holds a table. Pass the table alone; "
             "a tuple is for the pool and the other tables of `fit`."
         )
-    refuse_masked(X, name)
+    refuse_masked(X[:, :_N_IDS] if np.ma.isMA(X) and X.ndim == 2 else X, name)
     columns = _split(X, name)
     return [_checked(c, name, j) for j, c in enumerate(columns)]
 
@@ -127,15 +129,16 @@ def _split(X: Any, name: str) -> list[np.ndarray]:
         raise TypeError(
             f"{name} is a lazy frame of type {type(X).__name__}; call .collect() first."
         )
-    if hasattr(X, "iloc"):  # pandas; by position, since names may be repeated
-        series = [X.iloc[:, j] for j in range(X.shape[1])] if X.ndim == 2 else None
-        if series is not None:
-            return [_from_series(s, int(s.isna().sum()), name) for s in series]
+    if hasattr(X, "iloc") and X.ndim == 2:
+        # pandas; by position, since names may be repeated
+        series = [X.iloc[:, j] for j in range(min(X.shape[1], _N_IDS))]
+        return [_from_series(s, int(s.isna().sum()), name) for s in series]
     if hasattr(X, "get_columns"):  # polars
-        return [_from_series(s, s.null_count(), name) for s in X.get_columns()]
+        return [_from_series(s, s.null_count(), name) for s in X.get_columns()[:_N_IDS]]
     if hasattr(X, "column_names") and hasattr(X, "columns"):  # pyarrow
         how = {"zero_copy_only": False}  # the array of a record batch wants it said
-        return [_from_series(s, s.null_count, name, **how) for s in X.columns]
+        ids = X.columns[:_N_IDS]
+        return [_from_series(s, s.null_count, name, **how) for s in ids]
     if isinstance(X, (list, tuple)) and len(X) and _is_row(X[0]):
         return _from_rows(X, name)
     return _from_array(np.asarray(X), name)
@@ -185,7 +188,8 @@ def _from_rows(rows: Sequence[Sequence[Any]], name: str) -> list[np.ndarray]:
             f"The rows of {name} differ in length (from {min(widths)} to "
             f"{max(widths)}): every row must hold a user id and an item id."
         )
-    return [_from_values(list(column)) for column in zip(*rows)]
+    n_columns = min(_N_IDS, *widths)
+    return [_from_values([row[j] for row in rows]) for j in range(n_columns)]
 
 
 def _from_values(values: list[Any]) -> np.ndarray:
@@ -222,9 +226,10 @@ def _from_array(X: np.ndarray, name: str) -> list[np.ndarray]:
         )
     if X.dtype.kind == "c":
         raise ValueError(f"Complex data not supported\n{X}\n")
+    columns = [X[:, j] for j in range(min(X.shape[1], _N_IDS))]
     if X.dtype == object:
-        return [_from_values(X[:, j].tolist()) for j in range(X.shape[1])]
-    return [X[:, j] for j in range(X.shape[1])]
+        return [_from_values(column.tolist()) for column in columns]
+    return columns
 
 
 def _checked(column: np.ndarray, name: str, position: int) -> np.ndarray:

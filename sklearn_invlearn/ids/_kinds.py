@@ -15,6 +15,9 @@ from typing import Any
 
 import numpy as np
 
+# Units in which numpy's times equal no datetime.
+_NO_DATETIMES = {unit: f"times in {unit}" for unit in ("ns", "ps", "fs", "as")}
+_NO_DATETIMES |= dict.fromkeys("DWMY", "dates of numpy")
 WHOLE, FRACTION = "whole numbers", "numbers with a fraction"
 
 
@@ -49,8 +52,8 @@ def kind_of(value: Any) -> str:
 
 
 def _kind_of_time(value: datetime | np.datetime64) -> str:
-    if isinstance(value, np.datetime64):  # in nanoseconds it equals no datetime
-        return "times" if np.datetime_data(value)[0] != "ns" else "times in ns"
+    if isinstance(value, np.datetime64):
+        return _NO_DATETIMES.get(np.datetime_data(value)[0], "times")
     return "times" if value.tzinfo is None else "times with a zone"
 
 

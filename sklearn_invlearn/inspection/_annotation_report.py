@@ -8,13 +8,9 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    validate_params,
-)
+from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 
+from .._intervals import Interval
 from ..fitting._inputs import check_band
 from ..ids._columns import id_columns
 from ..ids._encoding import IdIndex

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
-from sklearn.utils._param_validation import HasMethods, Interval, validate_params
+from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.parallel import Parallel, delayed
 
+from .._intervals import Interval
 from ..metrics._columns import take_column
 from ..metrics._inputs import BoolArray, FloatArray, IntArray
 from ..model_selection import UserStratifiedKFold

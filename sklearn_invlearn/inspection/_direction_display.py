@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from ._axes import axes_for
-from ._trace_verdict import TraceVerdict, trace_verdict
+from ._trace_verdict import WHY_NO_STEP, TraceVerdict, trace_verdict
 
 _QUANTITIES = {"loss", "change"}
 # Colours of Okabe and Ito; the shapes say the same once more.
@@ -141,8 +141,7 @@ class DirectionDisplay:
         """
         if not len(self.trace):
             raise ValueError(
-                "The trace is empty: no unlabeled step was taken. The usual cause is "
-                "a pool without pairs."
+                f"The trace is empty: no unlabeled step was taken. {WHY_NO_STEP}"
             )
         ax = axes_for(self, ax)
         step = np.arange(1, len(self.trace) + 1)

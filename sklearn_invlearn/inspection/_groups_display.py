@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils import check_consistent_length
 
 from ..metrics import activity_groups, score_by_group
+from ..metrics._inputs import as_column, as_objects
 from ._axes import COLORS, axes_for
 
 
@@ -122,14 +123,25 @@ class GroupsDisplay:
         Returns
         -------
         display : GroupsDisplay
+
+        Raises
+        ------
+        ValueError
+            If there is no model, or for what the metrics raise one.
         """
+        if not y_scores:
+            raise ValueError(
+                "y_scores is empty. Pass the scores of one model at least, such as "
+                "{'model': scores}."
+            )
         group = activity_groups(users, history=history, n_groups=n_groups)
         tables = {
             name: score_by_group(y_true, score, users, group, metric=metric)
             for name, score in y_scores.items()
         }
-        count_of = Counter(np.asarray(history).tolist())
-        count = np.array([count_of[user] for user in np.asarray(users).tolist()])
+        count_of = Counter(as_objects(as_column(history, "history")))
+        ids = as_objects(as_column(users, "users"))
+        count = np.array([count_of[user] for user in ids])
         display = cls(
             {name: table["score"] for name, table in tables.items()},
             next(iter(tables.values()))["n_users"],

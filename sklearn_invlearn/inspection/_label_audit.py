@@ -129,6 +129,10 @@ class LabelAudit:
         }
         return pd.DataFrame(columns).rename_axis("row").iloc[self.order]
 
+    def __repr__(self) -> str:
+        n_rows, n_suspected = len(self.label), int(self.suspected.sum())
+        return f"LabelAudit(n_rows={n_rows}, n_suspected={n_suspected})"
+
     def __str__(self) -> str:
         suspected, order = self.suspected, self.order
         sides = [

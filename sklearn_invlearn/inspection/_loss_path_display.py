@@ -21,7 +21,8 @@ class LossPathDisplay:
     Parameters
     ----------
     loss : array-like of shape (n_epochs, n_rows)
-        Loss of every row after every epoch, in nats.
+        Loss of every row after every epoch, in nats. NaN after the last epoch of a row,
+        whose model has stopped early: lines and bands are of the rows that go on.
 
     groups : array-like of shape (n_rows,)
         Group of every row, such as "true positive" and "false positive".
@@ -104,23 +105,39 @@ class LossPathDisplay:
         Raises
         ------
         ValueError
-            If the shapes do not fit each other, or a loss is not finite.
+            If the shapes do not fit each other, or a loss is not finite before the
+            last epoch of its row.
         """
-        loss = check_array(self.loss, input_name="loss")
+        loss = check_array(self.loss, input_name="loss", ensure_all_finite="allow-nan")
+        _refuse_gaps(np.isnan(loss))
         groups = np.asarray(self.groups)
         check_consistent_length(loss.T, groups)
         n_epochs = len(loss)
         epochs = np.arange(1, n_epochs + 1) if self.epochs is None else self.epochs
         check_consistent_length(loss, epochs)
+        epochs = np.asarray(epochs)
         ax = axes_for(self, ax)
         self.lines_ = {}
         for color, group in zip(cycle(COLORS), np.unique(groups), strict=False):
             members = loss[:, groups == group]
-            low, high = np.quantile(members, [0.25, 0.75], axis=1)
             label = f"{group} ({members.shape[1]:,})"
-            (line,) = ax.plot(epochs, members.mean(axis=1), color=color, label=label)
-            ax.fill_between(epochs, low, high, color=color, alpha=0.15, linewidth=0)
+            going_on = ~np.isnan(members).all(axis=1)
+            at, members = epochs[going_on], members[going_on]
+            low, high = np.nanquantile(members, [0.25, 0.75], axis=1)
+            (line,) = ax.plot(at, np.nanmean(members, axis=1), color=color, label=label)
+            ax.fill_between(at, low, high, color=color, alpha=0.15, linewidth=0)
             self.lines_[group.item() if hasattr(group, "item") else group] = line
         ax.set(xlabel="epoch", ylabel="cross entropy")
         ax.legend()
         return self
+
+
+def _refuse_gaps(missing: np.ndarray) -> None:
+    """Raise if NaN is anywhere but after the last epoch of a row."""
+    bad = missing[0] | (missing[:-1] & ~missing[1:]).any(axis=0)
+    if bad.any():
+        raise ValueError(
+            f"Input loss contains NaN: {int(bad.sum())} of its rows have none in the "
+            "first epoch, or a gap. Rows that no model has judged have no path; leave "
+            "them out, here and in groups."
+        )

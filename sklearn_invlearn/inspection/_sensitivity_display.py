@@ -21,7 +21,7 @@ class SensitivityDisplay:
     Parameters
     ----------
     values : array-like of shape (n_values,)
-        Values of the parameter, ascending.
+        Values of the parameter: numbers, ascending, then others by name.
 
     mean, std : array-like of shape (n_values,)
         Mean and standard deviation of the score over the folds.
@@ -109,14 +109,22 @@ class SensitivityDisplay:
         # A candidate that was not given the parameter has a masked value.
         tried = np.ma.asarray(results[f"param_{param}"])
         mean, std = results[f"mean_test_{metric}"], results[f"std_test_{metric}"]
-        usable = ~np.ma.getmaskarray(tried) & np.isfinite(mean)
-        values = sorted({tried[k] for k in np.flatnonzero(usable)})
-        best = []
-        for value in values:
-            rows = [k for k in np.flatnonzero(usable) if tried[k] == value]
-            best.append(max(rows, key=lambda k: mean[k]))
-        name = metric if metric != "score" else str(getattr(search, "scoring", metric))
-        display = cls(values, mean[best], std[best], param=param, scoring=name)
+        usable = np.flatnonzero(~np.ma.getmaskarray(tried) & np.isfinite(mean))
+        if not len(usable):
+            raise ValueError(
+                f"No candidate with {param!r} has a finite {metric!r}: nothing is to "
+                "be drawn. Likely all fits of the search have failed."
+            )
+        best: dict[Any, int] = {}
+        for k in usable.tolist():
+            key = _key(tried[k])
+            if key not in best or mean[k] > mean[best[key]]:
+                best[key] = k
+        rows = sorted(best.values(), key=lambda k: _order(tried[k]))
+        scoring = getattr(search, "scoring", None)
+        name = metric if metric != "score" or scoring is None else str(scoring)
+        values = [tried[k] for k in rows]
+        display = cls(values, mean[rows], std[rows], param=param, scoring=name)
         return display.plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> SensitivityDisplay:
@@ -134,7 +142,7 @@ class SensitivityDisplay:
             This one.
         """
         ax = axes_for(self, ax)
-        numeric = all(isinstance(v, (int, float, np.number)) for v in self.values)
+        numeric = all(map(_is_number, self.values))
         places = np.asarray(self.values) if numeric else np.arange(len(self.values))
         ax.errorbar(
             places, self.mean, yerr=self.std, marker="o", capsize=3, color=COLORS[0]
@@ -145,3 +153,21 @@ class SensitivityDisplay:
             ax.set_xscale("log")
         ax.set(xlabel=self.param, ylabel=self.scoring)
         return self
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+
+
+def _order(value: Any) -> tuple[bool, Any]:
+    """Numbers first; None, text, dicts and the rest after them, by name."""
+    return (False, value) if _is_number(value) else (True, str(value))
+
+
+def _key(value: Any) -> Any:
+    """The value, or text where it cannot be a key, as with `backbone_params`."""
+    try:
+        hash(value)
+    except TypeError:
+        return repr(value)
+    return value

@@ -7,6 +7,11 @@ from typing import Any
 
 import numpy as np
 
+WHY_NO_STEP = (
+    "Either there are no unlabeled pairs, or the backbone comes fitted and nothing was "
+    "asked about them: there is no X_unlab, or there are too few labels. Give alpha "
+    "for steps."
+)
 _DIRECTIONS = ("direct", "pass", "inverse")
 # Losses are float32: below this, relative to the loss, a difference is rounding.
 _ROUNDING = 8 * float(np.finfo(np.float32).eps)
@@ -107,9 +112,7 @@ def trace_verdict(trace: np.ndarray) -> TraceVerdict:
             "No unlabeled step was taken: by default held-out labels decide about the "
             "pool of a backbone that comes fitted, see gate_. Give alpha for steps."
             if n_rows
-            else "No unlabeled step was taken. Either there are no unlabeled pairs, or "
-            "the backbone comes fitted and nothing was asked about them: there is no "
-            "X_unlab, or there are too few labels. Give alpha for steps."
+            else f"No unlabeled step was taken. {WHY_NO_STEP}"
         )
         return TraceVerdict("no steps", text, dict.fromkeys(_DIRECTIONS, 0.0), np.nan)
     shares = {name: float(np.mean(trace["direction"] == name)) for name in _DIRECTIONS}
@@ -160,7 +163,12 @@ def _judge(
         )
     not_direct = shares["pass"] + shares["inverse"]
     crowded = not_direct >= 1 - _FEW_DIRECT and shares["pass"] >= _FEW_PASSES
-    if shares["pass"] >= _DOMINATES or crowded:
+    if crowded and shares["pass"] < _DOMINATES:
+        return "too large", (
+            "α is too large: many steps overshoot in either direction and are not "
+            "taken, and most of the others are inverse. Try a tenth of it."
+        )
+    if shares["pass"] >= _DOMINATES:
         return "too large", (
             "α is too large: a step in either direction overshoots, and most are not "
             "taken or undone. Try a tenth of it."

@@ -18,6 +18,8 @@ def take_column(X: Any, column: int | str) -> NDArray[Any]:
     become float64, where 2**53 and 2**53 + 1 are one id.
     """
     name = f"Column {column!r} of X"
+    if isinstance(column, (bool, np.bool_)):
+        raise ValueError(f"{column} is no position of a column of X, and no name.")
     if issparse(X):
         raise TypeError(
             "X is a sparse matrix, which has no column of ids. Use (user, item) ids; "

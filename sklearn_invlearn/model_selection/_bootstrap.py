@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import validate_params
 
+from .._intervals import Interval
 from ..metrics._inputs import as_column, check_pairs, check_score
 from ._resampled_metrics import Floats, IntArray, Metric, get_metric
 from ._splitter import by_first_appearance
@@ -107,7 +108,7 @@ def paired_bootstrap(
         "recall@k" over the pairs of each user, such as "ndcg@10"; "log_loss" and
         "brier", of which less is better. Or a function ``metric(y, score, users)``
         with labels 0 and 1, in which a user who is drawn twice is two users; that
-        takes a call per resample.
+        takes a call per resample. It is undefined where it raises ValueError.
     n_boot : int, default=2000
         Number of resamples.
     confidence_level : float, default=0.95

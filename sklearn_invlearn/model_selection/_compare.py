@@ -10,20 +10,22 @@ from importlib import import_module
 from numbers import Integral, Real
 from typing import Any
 
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import validate_params
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm.auto import tqdm
 
+from .._intervals import Interval
 from ..metrics._columns import take_column
 from ..metrics._inputs import as_column, factorise
 from ._compare_splits import inner_splits, outer_splits
 from ._comparison import Comparison
 from ._contenders import BASELINES, baselines
+from ._description import describe
 from ._fit_params import FitTables, in_tuple
-from ._judge import judge
+from ._judge import check_metrics, judge
 from ._labels import two_classes
 from ._resampled_metrics import get_metric
-from ._run_cache import RunCache, describe, key_of, table_hash
+from ._run_cache import RunCache, key_of, table_hash
 from ._trials import Task, run
 
 
@@ -151,7 +153,9 @@ def compare_recommenders(
     cache : str or path, default=None
         File of JSON lines in which finished runs are kept. Called again with the same
         data and settings, the function only does what is missing. A run is done again
-        when anything that it depends on changes, this version of the package included.
+        when anything that it depends on changes: the code of classes and functions
+        included (but not lists or dicts of a class or module, which a run may change),
+        and the version of this package.
     progress : bool, default=None
         Whether to show a bar over the runs; None shows it unless this is a worker
         process or thread.
@@ -166,8 +170,8 @@ def compare_recommenders(
     ValueError
         If a method has the name of a baseline, neither or both of test rows and `cv`
         are given, no method takes `X_extra`, some method takes no `sample_weight`,
-        or a metric is undefined on test or validation rows. All of this is found out
-        before anything is trained.
+        two metrics have one name, or a metric is undefined on test or validation rows.
+        All of this is found out before anything is trained.
     TypeError
         For a metric of probabilities and a method without them.
 
@@ -211,6 +215,7 @@ def compare_recommenders(
     (4, True)
     """
     chosen = [get_metric(metric) for metric in metrics]
+    check_metrics(chosen)
     selector = get_metric(select_by)
     y_array, classes, _ = two_classes(y)
     contenders = _contenders(recommenders, param_distributions, len(y_array))
@@ -237,8 +242,8 @@ def compare_recommenders(
                     tables.weights_of(fold.rows), users, inner, selector, needs_proba,
                 )  # fmt: skip
                 key = key_of(
-                    data, fold.y, tests[split].rows, inner, method, split, seed,
-                    estimator, distributions, n_trials, selector.name, needs_proba,
+                    data, fold.rows, fold.y, tests[split].rows, inner, method, split,
+                    seed, estimator, distributions, n_trials, select_by, needs_proba,
                     user_column, _version(),
                 )  # fmt: skip
                 tasks[key] = task
@@ -284,12 +289,13 @@ def _check_contenders(contenders: dict[str, Any], needs_proba: bool) -> None:
 
 
 def _check_seeds(seeds: Any) -> list[int]:
-    found = [int(seed) for seed in seeds]
-    if not found or len(set(found)) < len(found):
+    given = list(seeds)
+    are_whole = all(isinstance(s, Integral) and not isinstance(s, bool) for s in given)
+    if not given or not are_whole or len(set(given)) < len(given):
         raise ValueError(
-            f"seeds must be different integers, at least one; got {found}."
+            f"seeds must be different integers, at least one; got {given}."
         )
-    return found
+    return [int(seed) for seed in given]
 
 
 def _run_all(

@@ -12,6 +12,11 @@ from ._comparison import Comparison
 from ._contenders import BASELINES
 from ._resampled_metrics import BoolArray, Floats, IntArray, Metric
 
+# What a run says besides its metrics.
+_OF_RUNS = {
+    "method", "split", "seed", "params", "validation", "n_trials", "n_failed",
+    "refit_seconds", "seconds", "score",
+}  # fmt: skip
 _SEED = 0  # of the resamples: the same users for every method
 
 
@@ -24,6 +29,25 @@ class TestRows:
     positive: BoolArray
     users: IntArray
     rows: IntArray | None
+
+
+def check_metrics(metrics: list[Metric]) -> None:
+    """Raise unless there is one at least, and each has a name of its own."""
+    if not metrics:
+        raise ValueError("metrics is empty. Pass one at least, such as ['roc_auc'].")
+    names = [metric.name for metric in metrics]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"metrics has {names.count(name)} of the name {name!r}, which would "
+                "share a column of the table. Name each once; give functions names of "
+                "their own by `def`."
+            )
+        if name in _OF_RUNS:
+            raise ValueError(
+                f"A metric is called {name!r}, which is what runs call something else. "
+                "Give the function another name."
+            )
 
 
 def judge(

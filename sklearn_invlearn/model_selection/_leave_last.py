@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
+from .._intervals import is_whole
 from ._splitter import IntArray, PairSplitter, complement, id_codes
 from ._times import time_ranks, times_of
 
@@ -60,9 +60,9 @@ class LeaveLastN(PairSplitter):
         min_train: int = 1,
         user_column: int | str = 0,
     ) -> None:
-        if not isinstance(n, Integral) or n < 1:
+        if not is_whole(n, 1):
             raise ValueError(f"n must be an integer of 1 or more, got {n!r}.")
-        if not isinstance(min_train, Integral) or min_train < 0:
+        if not is_whole(min_train, 0):
             raise ValueError(
                 f"min_train must be an integer of 0 or more, got {min_train!r}."
             )

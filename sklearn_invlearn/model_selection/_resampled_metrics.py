@@ -159,7 +159,12 @@ def _of_rows(function: Callable[..., float]) -> Builder:
             users = np.repeat(np.arange(len(drawn)), n_rows[drawn])  # each its own id
             first = np.cumsum(n_rows[drawn]) - n_rows[drawn]
             rows = np.arange(len(users)) + (start[drawn] - first)[users]
-            return function(y[rows], score[rows], users)
+            try:
+                return function(y[rows], score[rows], users)
+            except ValueError:  # as gauc_score, where no user drawn has both classes
+                if (multiplicity == 1).all():
+                    raise
+                return np.nan
 
         return lambda multiplicity: np.array([one(m) for m in multiplicity], float)
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import warnings
 from pathlib import Path
 from typing import Any
 
 import joblib
-import numpy as np
-from sklearn.base import BaseEstimator
 
 from ..metrics._columns import number_of_columns, take_column
+from ._description import describe
 
 _FORMAT = "sklearn_invlearn.comparison/1"
 
@@ -85,25 +83,3 @@ def table_hash(X: Any) -> str:
         return "None"
     columns = [take_column(X, j) for j in range(number_of_columns(X))]
     return joblib.hash([c.tolist() if c.dtype == object else c for c in columns])
-
-
-def describe(thing: Any) -> str:
-    """Return text that is the same for equal things in another process.
-
-    Where there is none, as for objects whose repr holds their address, the text
-    differs, and the run is repeated rather than taken for another.
-    """
-    if isinstance(thing, BaseEstimator):
-        return f"{describe(type(thing))}({describe(thing.get_params(deep=False))})"
-    if isinstance(thing, np.ndarray):
-        return f"array {joblib.hash(thing)}"
-    if isinstance(thing, dict):
-        items = sorted((str(key), describe(value)) for key, value in thing.items())
-        return "{" + ", ".join(f"{key}: {value}" for key, value in items) + "}"
-    if isinstance(thing, (list, tuple)):
-        return "[" + ", ".join(map(describe, thing)) + "]"
-    if inspect.isclass(thing) or inspect.isfunction(thing):
-        return f"{thing.__module__}.{thing.__qualname__}"
-    if hasattr(thing, "dist") and hasattr(thing, "kwds"):  # of scipy.stats
-        return f"{thing.dist.name}{describe(thing.args)}{describe(thing.kwds)}"
-    return repr(thing)

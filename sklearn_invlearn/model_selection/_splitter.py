@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils.validation import _num_samples
 
+from .._intervals import is_whole
 from ..metrics._columns import take_column
 from ..metrics._inputs import factorise
 
@@ -103,7 +103,7 @@ def folds_of(fold: IntArray, n_splits: int) -> Iterator[tuple[IntArray, IntArray
 
 def check_n_splits(n_splits: Any) -> int:
     """Return a number of folds of 2 at least."""
-    if not isinstance(n_splits, Integral) or n_splits < 2:
+    if not is_whole(n_splits, 2):
         raise ValueError(
             f"n_splits must be an integer of 2 or more, got {n_splits!r}: every fold "
             "is tested by a model trained on the others."

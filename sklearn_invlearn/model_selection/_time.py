@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from datetime import datetime
 from numbers import Real
 from typing import Any
 
@@ -148,11 +149,26 @@ def _from(times: NDArray[Any], cut: Any) -> NDArray[np.bool_]:
         raise ValueError("cut is NaN; pass a time.")
     try:
         if times.dtype.kind == "M":
-            return times >= np.datetime64(cut)
+            # A Timestamp of pandas would lose its nanoseconds.
+            exact = cut.to_datetime64() if hasattr(cut, "to_datetime64") else cut
+            return times >= np.datetime64(exact)
         if times.dtype == object:
+            cut = _like(cut, times[0])
             return np.array([time >= cut for time in times.tolist()], dtype=bool)
         return np.asarray(times >= cut, dtype=bool)
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"cut={cut!r} cannot be compared with times such as {times[0]!r}: {error}."
         ) from error
+
+
+def _like(cut: Any, time: Any) -> Any:
+    """Return text as a datetime like `time`, in its zone unless the text names one."""
+    if not (isinstance(cut, str) and isinstance(time, datetime)):
+        return cut
+    kind: Any = type(time)
+    if hasattr(time, "tz_localize"):  # pandas
+        read = kind(cut)
+        return read if read.tzinfo else read.tz_localize(time.tzinfo)
+    read = kind.fromisoformat(cut)
+    return read if read.tzinfo else read.replace(tzinfo=time.tzinfo)

@@ -18,8 +18,9 @@ def times_of(X: Any, time: Any) -> NDArray[Any]:
     n_rows = _num_samples(X)
     if time is None:
         return np.arange(n_rows)
-    if isinstance(time, (str, Integral)):
-        column = time if isinstance(time, str) else int(time)
+    if isinstance(time, (str, Integral, np.bool_)):
+        # True is no position, as `take_column` says.
+        column: Any = time if isinstance(time, (str, bool, np.bool_)) else int(time)
         times, name = take_column(X, column), f"the column {column!r} of X"
     else:
         times, name = as_column(time, "time"), "time"

@@ -62,6 +62,12 @@ def run(task: Task) -> dict[str, Any]:
             errors.append(error)
     if len(errors) == len(settings):
         raise errors[-1]
+    if np.isnan(values).all():
+        raise ValueError(
+            f"select_by, {task.select_by.name}, is NaN on the validation rows in every "
+            f"trial of {task.method!r}: there is nothing to choose by. Take another "
+            "metric, or more validation rows."
+        )
     if errors:
         warnings.warn(
             f"{len(errors)} of {len(settings)} trials of {task.method!r} failed and "

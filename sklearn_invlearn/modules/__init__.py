@@ -21,7 +21,7 @@ from ._growth import Sides, Snapshot, freeze_shared, grow, table_sides
 from ._mlp import MLP
 from ._neumf import NeuMF
 from ._spectral import SpectralExposure
-from ._tables import BiasTable, FactorTable, fill_unknown_rows
+from ._tables import BiasTable, FactorTable, fill_unknown_rows, unknown_rows_filled
 
 BACKBONES: dict[str, type[nn.Module]] = {
     "bias": BiasOnly,
@@ -53,5 +53,6 @@ __all__ = [
     "grow",
     "set_intercept",
     "table_sides",
+    "unknown_rows_filled",
     "user_vectors",
 ]

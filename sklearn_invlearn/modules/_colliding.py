@@ -99,6 +99,10 @@ def colliding(
     backbone: nn.Module, neighbors: Tensor, mixing: float, on: str
 ) -> nn.Module:
     """Return the module that scores; `backbone` itself if nobody has neighbours."""
+    if not 0 <= mixing <= 1 or on not in ("logit", "proba"):
+        raise ValueError(
+            f"mixing={mixing!r} must be from 0 to 1, and on={on!r} 'logit' or 'proba'."
+        )
     if mixing == 1 or not neighbors.shape[1]:
         return backbone
     is_product = hasattr(backbone, "user_side") and hasattr(backbone, "item_side")

@@ -7,6 +7,9 @@ user and what is known of the item decides (and the other way round).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -69,9 +72,30 @@ def fill_unknown_rows(module: nn.Module, n_users: int, n_items: int) -> None:
     A table is an ``nn.Embedding`` with as many rows as there are users or items;
     so this serves a user's own module as well.
     """
-    for table in module.modules():
-        if isinstance(table, nn.Embedding) and table.num_embeddings in (
-            n_users,
-            n_items,
-        ):
-            table.weight[0] = table.weight[1:].mean(dim=0)
+    for table in _tables(module, n_users, n_items):
+        table.weight[0] = table.weight[1:].mean(dim=0)
+
+
+@contextmanager
+def unknown_rows_filled(
+    module: nn.Module, n_users: int, n_items: int
+) -> Iterator[None]:
+    """Fill the rows of unknown ids for the length of a block, and put them back."""
+    tables = _tables(module, n_users, n_items)
+    before = [table.weight[0].detach().clone() for table in tables]
+    try:
+        fill_unknown_rows(module, n_users, n_items)
+        yield
+    finally:
+        with torch.no_grad():
+            for table, row in zip(tables, before):
+                table.weight[0] = row
+
+
+def _tables(module: nn.Module, n_users: int, n_items: int) -> list[nn.Embedding]:
+    return [
+        table
+        for table in module.modules()
+        if isinstance(table, nn.Embedding)
+        and table.num_embeddings in (n_users, n_items)
+    ]

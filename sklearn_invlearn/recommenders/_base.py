@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -14,6 +15,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from .._intervals import Interval
 from ..files._files import SaveMixin
 from ..files._onnx_export import OnnxMixin
 from ..files._pickling import PicklingMixin
@@ -27,7 +29,7 @@ from ..fitting._rollback import unchanged_if_it_fails
 from ..fitting._torch_state import resolve_device, torch_seed, torch_settings
 from ..fitting._training_data import SAMPLING, EncodedPairs, encode, training_data
 from ..ids._encoding import PairEncoder
-from ..modules import BACKBONES, fill_unknown_rows
+from ..modules import BACKBONES, fill_unknown_rows, unknown_rows_filled
 from ..serving._annotation import AnnotationMixin
 from ..serving._explanation import ExplanationMixin
 from ..serving._prediction import PredictionMixin
@@ -36,7 +38,6 @@ from ..serving._seen_items import SeenItemsMixin, incidence
 from ..training import PairNet, TrainingData
 from ..updating._update_inputs import require_same_classes
 from ..updating._updating import UpdatingMixin
-from ._intervals import Interval
 from ._nets import OPTIMIZERS, NetMixin
 
 _ENOUGH_TO_HOLD_OUT = 10_000  # as in scikit-learn's histogram gradient boosting
@@ -302,14 +303,18 @@ one, default=None
     def _train(self, net: PairNet, data: TrainingData) -> None:
         """Train; after a Ctrl-C the estimator predicts with the weights so far."""
         self.net_ = net
+        n_users, n_items = self._encoder.n_users, self._encoder.n_items
+        fills = not comes_fitted(self.backbone)  # those know what a newcomer is
+        if fills and data.valid is not None and data.valid.has_unknown:
+            filled = partial(unknown_rows_filled, n_users=n_users, n_items=n_items)
+            data = replace(data, as_predicting=filled)
         try:
             net.partial_fit(data)
         except Exception:  # a KeyboardInterrupt is none
             del self.net_
             raise
         finally:
-            if not comes_fitted(self.backbone):  # those know what a newcomer is
-                n_users, n_items = self._encoder.n_users, self._encoder.n_items
+            if fills:
                 fill_unknown_rows(net.module_, n_users, n_items)
             self.n_iter_ = len(net.history or ())
 

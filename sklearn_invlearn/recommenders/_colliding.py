@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
+from .._intervals import Interval
 from ..files._onnx_export import OnnxMixin
 from ..files._pickling import PicklingMixin
 from ..files._wrapper_files import WrapperSaveMixin
@@ -25,7 +26,6 @@ from ..serving._ranking import RankingMixin
 from ..serving._seen_items import SeenItemsMixin
 from ._delegation import DelegationMixin
 from ._extra_feedback import ExtraFeedbackRecommender
-from ._intervals import Interval
 from ._neighborhoods import (
     extra_ratio,
     positives_per_user,

@@ -10,12 +10,12 @@ import torch
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
+from .._intervals import Interval
 from ..fitting._progress import EpochBar
 from ..fitting._training_data import EncodedPairs, extra_stage_data
 from ..modules import user_vectors
 from ..training import MarkStage, NegativeSamplingNet, PairNet, TrainingData
 from ._base import BaseRecommender
-from ._intervals import Interval
 
 
 class ExtraFeedbackRecommender(BaseRecommender):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from numbers import Real
 from typing import Any
 
+from .._intervals import Interval
 from ..fitting._build import comes_fitted
 from ..fitting._student import GateMixin
 from ..training import InverseDualLossNet, PairNet
 from ._base import BaseRecommender
-from ._intervals import Interval
 from ._shared_docs import with_shared_parameters
 
 

@@ -10,11 +10,11 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
 
+from .._intervals import Interval
 from ..fitting._build import comes_fitted
 from ..fitting._student import GateMixin
 from ..training import DIRECTIONS, InverseGradientNet, PairNet
 from ._base import BaseRecommender
-from ._intervals import Interval
 from ._shared_docs import with_shared_parameters
 
 _LOSSES = tuple(f"loss_{direction}" for direction in DIRECTIONS)

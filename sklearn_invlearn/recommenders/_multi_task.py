@@ -8,12 +8,12 @@ from typing import Any
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
+from .._intervals import Interval
 from ..fitting._build import comes_fitted
 from ..fitting._training_data import EncodedPairs
 from ..modules import BACKBONES, Cascade
 from ..training import MultiTaskNet, PairNet
 from ._base import BaseRecommender
-from ._intervals import Interval
 from ._shared_docs import with_shared_parameters
 
 

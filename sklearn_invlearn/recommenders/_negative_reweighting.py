@@ -8,11 +8,11 @@ from typing import Any
 
 from sklearn.utils._param_validation import StrOptions
 
+from .._intervals import Interval
 from ..fitting._training_data import EncodedPairs
 from ..ids._encoding import PairEncoder
 from ..training import NegativeReweightingNet, PairNet, TrainingData
 from ._base import BaseRecommender
-from ._intervals import Interval
 from ._shared_docs import with_shared_parameters
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from skorch.callbacks import Callback
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EpochScoring,
+    LRScheduler,
+    ProgressBar,
+    TrainEndCheckpoint,
+)
 from torch import nn
 
 from ..fitting._build import blank_module, build_module, comes_fitted
@@ -25,6 +32,14 @@ OPTIMIZERS = {
     "adam": RowwiseAdam,
     "dense_adam": torch.optim.Adam,
     "sgd": RowwiseSGD,
+}
+# Callbacks that read batches from the history, which has none, and what to do instead.
+_OF_BATCHES = {
+    EpochScoring: "Pass X_val for the loss after every epoch, or a callback with "
+    "on_epoch_end",
+    Checkpoint: "Call save(path) after the fit",
+    TrainEndCheckpoint: "Call save(path) after the fit",
+    ProgressBar: "Set verbose=1 for a bar",
 }
 _BACKBONE_PARAMETERS = ("n_factors", "user_bias", "item_bias")
 
@@ -151,4 +166,16 @@ def _require_callback(callback: Any) -> None:
         raise TypeError(
             f"callbacks has {callback!r}, which is no skorch callback. Pass objects of "
             "classes derived from skorch.callbacks.Callback, or (name, callback)."
+        )
+    for kind, advice in _OF_BATCHES.items():
+        if isinstance(inner, kind) or (is_class and issubclass(inner, kind)):
+            raise TypeError(
+                f"callbacks has {kind.__name__}, which needs the batches of an epoch, "
+                f"and the history keeps none. {advice}."
+            )
+    by_batch = getattr(inner, "step_every", None) == "batch"
+    if isinstance(inner, LRScheduler) and by_batch and inner.event_name is not None:
+        raise TypeError(
+            "callbacks has LRScheduler(step_every='batch'), which would note the rate "
+            "of each batch, and the history keeps none. Pass event_name=None, too."
         )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from numbers import Real
 from typing import Any
 
+from .._intervals import Interval
 from ..losses import MeanReweightedCrossEntropy
 from ..training import NegativeSamplingNet, PairNet
 from ._extra_feedback import ExtraFeedbackRecommender
-from ._intervals import Interval
 from ._shared_docs import with_shared_parameters
 
 

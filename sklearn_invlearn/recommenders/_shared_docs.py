@@ -103,7 +103,9 @@ _SHARED_PARAMETERS = """\
         ordinary size do not gain from more. None leaves torch's setting.
 
     callbacks : list of skorch callbacks, default=None
-        Handed to the net, after the estimator's own.
+        Handed to the net, after the estimator's own. The history has no batches,
+        which a few of them need. A schedule of the learning rate
+        starts at `gamma` in every call.
 
     random_state : int, RandomState instance or None, default=None
         Fixes initial weights, splits, order of batches and sampled pairs.

@@ -7,9 +7,9 @@ from typing import Any
 
 from sklearn.utils._param_validation import StrOptions
 
+from .._intervals import Interval
 from ..training import PairNet, TruncatedLossNet
 from ._extra_feedback import ExtraFeedbackRecommender
-from ._intervals import Interval
 from ._shared_docs import with_shared_parameters
 
 

@@ -60,7 +60,7 @@ class PredictionMixin:
         """
         check_is_fitted(self, "net_")
         columns = check_pairs_to_score(self, X)
-        if self.handle_unknown == "error":
+        if refuses_unknown(self.handle_unknown):
             for what, column, codes in zip(
                 ("user", "item"), columns, self._encoder.lookup(columns)
             ):
@@ -125,3 +125,12 @@ class PredictionMixin:
         """
         positive = self.decision_function(X) > 0
         return self.classes_[positive.astype(int)]
+
+
+def refuses_unknown(handle_unknown: Any) -> bool:
+    """Whether unknown ids are an error; the parameter may have been set after `fit`."""
+    if handle_unknown not in ("average", "error"):
+        raise ValueError(
+            f"handle_unknown={handle_unknown!r} is neither 'average' nor 'error'."
+        )
+    return handle_unknown == "error"

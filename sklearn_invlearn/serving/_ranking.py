@@ -18,6 +18,7 @@ from ..ids._columns import id_column
 from ..ids._encoding import IdIndex, PairEncoder
 from ..scoring._similarity import most_similar
 from ..scoring._top_n import best_items
+from ._prediction import refuses_unknown
 from ._seen_items import excluded_pairs, pairs_among
 
 
@@ -94,7 +95,7 @@ class RankingMixin:
         check_id_kind(self._encoder.users, users, "The ids of users", "users")
         user_codes = self._encoder.users.lookup(users, name="users")
         index, items, item_codes = self._candidates(candidates)
-        if self.handle_unknown == "error":
+        if refuses_unknown(self.handle_unknown):
             for name, ids, codes in (
                 ("users", users, user_codes),
                 ("candidates", items, item_codes),

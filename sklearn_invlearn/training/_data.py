@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from ._batches import EndlessBatches
 from ._pairs import Pairs
@@ -29,6 +32,9 @@ class TrainingData:
         Rows handed to ``fit``, used or not; ``labelled.row`` counts among them.
     n_earlier : int
         Labelled rows that earlier calls have trained on, and that are not here.
+    as_predicting : callable
+        ``as_predicting(module)`` is a context in which the module is what it would
+        be if training ended now; `valid` is judged inside.
     """
 
     labelled: Pairs
@@ -38,6 +44,7 @@ class TrainingData:
     extra: Pairs | None = None
     n_rows: int = 0
     n_earlier: int = 0
+    as_predicting: Callable[[Any], AbstractContextManager[None]] = nullcontext
 
     def __len__(self) -> int:
         return len(self.labelled)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 from skorch.history import History
 from torch import Tensor
 
@@ -139,7 +139,16 @@ class PairNet(NeuralNet):
             )
         by_row = getattr(self.optimizer_, "takes_row_gradients", False)
         use_row_gradients(self.module_, by_row)
+        self._refuse_to_clip_rows()
         return self
+
+    def _refuse_to_clip_rows(self) -> None:
+        clips = any(isinstance(c, GradientNormClipping) for _, c in self.callbacks_)
+        if clips and any(getattr(m, "sparse", False) for m in self.module_.modules()):
+            raise TypeError(
+                "callbacks has GradientNormClipping, and torch does not clip gradients "
+                "that are kept by row. Take optimizer='dense_adam', or one of torch."
+            )
 
     def initialize_callbacks(self) -> PairNet:
         super().initialize_callbacks()
@@ -212,7 +221,7 @@ class PairNet(NeuralNet):
         if not self.max_epochs:
             self.module_.eval()
             return self
-        self.notify("on_train_begin", X=X, y=y)
+        self.begin_training(X=X, y=y)
         try:
             self.fit_loop(X)
         finally:  # after an interrupt too: early stopping restores the best weights
@@ -224,6 +233,23 @@ class PairNet(NeuralNet):
                 "the last steps have led to weights that are not finite"
             )
         return self
+
+    def begin_training(self, **data: Any) -> None:
+        """Notify all of ``on_train_begin``; schedules of the learning rate start anew.
+
+        skorch's go on at the last epoch of the history, though the optimiser is a new
+        one, which has taken no step.
+        """
+        self.on_train_begin(self, **data)
+        for _, callback in self.callbacks_:
+            if not isinstance(callback, LRScheduler):
+                callback.on_train_begin(self, **data)
+                continue
+            history, self.history_ = self.history_, History()
+            try:
+                callback.on_train_begin(self, **data)
+            finally:
+                self.history_ = history
 
     def fit_loop(
         self,
@@ -238,7 +264,9 @@ class PairNet(NeuralNet):
             self.notify("on_epoch_begin", **datasets)
             self.train_epoch(X)
             if X.valid is not None:
-                self.history.record("valid_loss", self.evaluate(X.valid))
+                with X.as_predicting(self.module_):
+                    valid_loss = self.evaluate(X.valid)
+                self.history.record("valid_loss", valid_loss)
             if self.epoch_ends_training(**datasets):
                 break
         return self

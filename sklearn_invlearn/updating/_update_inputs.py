@@ -14,6 +14,7 @@ from ..fitting._inputs import (
     check_pairs_like_fit,
     check_pool,
     check_weight,
+    mean_weight,
     relative_weight,
 )
 from ..fitting._labels import label_column
@@ -42,8 +43,7 @@ def weight_unit(sample_weight: Any) -> float:
     """Mean of the weights above zero: what later weights are relative to."""
     if sample_weight is None:
         return 1.0
-    weight = np.asarray(sample_weight, dtype=np.float64)
-    return float(weight[weight > 0].mean())
+    return mean_weight(np.asarray(sample_weight, dtype=np.float64))
 
 
 def require_same_classes(estimator: Any, classes: Any) -> None:

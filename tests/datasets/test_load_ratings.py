@@ -40,6 +40,8 @@ def check(data, X=((1, 10), (2, 11)), rating=(5, 2), timestamp=(100, 101)):
         ("quoted.tsv", '"user"\t"item"\t"rating"\t"timestamp"\n"1"\t10\t5\t100\n'
          '"2"\t11\t2\t101'),
         ("no_header.txt", "1,10,5,100\n2,11,2,101\n"),
+        ("spaced.csv", "user, item, rating, timestamp\n1, 10, 5, 100\n2, 11, 2, 101\n"),
+        ("spaced.txt", '1, "10", 5, 100\n2, 11, 2, 101\n'),
         ("dates.csv", "user,item,rating,timestamp\n1,10,5,1970-01-01T00:01:40Z\n"
          "2,11,2,1970-01-01 00:01:41\n"),
     ],
@@ -68,6 +70,15 @@ def test_a_first_row_with_the_separator_in_quotes_is_a_row(tmp_path, name, separ
     data = load_ratings(write(tmp_path, name, text))
     assert data.X.tolist() == [[f"smith{separator} j", "i2"], ["bob", "i3"]]
     assert data.rating.tolist() == [4, 2]
+
+
+def test_double_colons_know_no_quotes(tmp_path):
+    pytest.importorskip("pandas")
+    items = ["10", '"Heroes" (1)', '"Lost', '"24', "a\ttab", "a\x1f", "Friends"]
+    text = "".join(f"{k}::{item}::{k % 5}::{k}\n" for k, item in enumerate(items))
+    data = load_ratings(write(tmp_path, "ratings.dat", text))
+    assert data.X.tolist() == [list(pair) for pair in enumerate(items)]
+    assert data.timestamp.tolist() == list(range(len(items)))
 
 
 def test_text_without_timestamp_from_a_str_path(tmp_path):
@@ -178,6 +189,31 @@ def test_parquet(tmp_path, suffix):
     frame.to_parquet(path)
     with pytest.raises(ValueError, match="no user in 1 of 2 rows, first in row 1"):
         load_ratings(path)
+
+
+def test_parts_of_a_second_are_kept(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    moments = ["2024-05-01T10:00:00.001", "2024-05-01T10:00:00.002"]
+    expected = [1714557600.001, 1714557600.002]
+    frame = pandas.DataFrame({"user": [1, 2], "item": [10, 11], "rating": [5, 2]})
+    frame["timestamp"] = pandas.to_datetime(moments)
+    frame.to_parquet(tmp_path / "a.parquet")
+    rows = "".join(f"{k},{k},{k},{moment}\n" for k, moment in zip((2, 5), moments))
+    write(tmp_path, "a.csv", "user,item,rating,timestamp\n" + rows)
+    for name in ("a.parquet", "a.csv"):
+        found = load_ratings(tmp_path / name).timestamp
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def test_a_column_that_is_there_twice(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = [pyarrow.array([1, 2])] * 4
+    table = pyarrow.table(columns, names=["user", "item", "rating", "user"])
+    parquet.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="has 2 columns of the name 'user'"):
+        load_ratings(tmp_path / "a.parquet")
 
 
 @pytest.mark.parametrize(

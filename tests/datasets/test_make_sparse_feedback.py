@@ -322,6 +322,17 @@ def test_shares_are_exact_capped_and_proportional():
     np.testing.assert_array_equal(shares, [125, 375, 500])
 
 
+def test_activities_too_far_apart_for_a_float():
+    activity = np.array([0.0, -300.0, -800.0, -5000.0])
+    assert share_exposures(50, activity, 30).tolist() == [30, 20, 0, 0]
+    assert share_exposures(110, activity, 30).tolist() == [30, 30, 25, 25]
+    data = make_sparse_feedback(
+        50, 30, n_exposures=600, activity_scale=300, random_state=0
+    )
+    n_shown = sum(map(len, (data.X, data.X_unlab, data.X_test)))
+    assert n_shown == 600
+
+
 def test_drawing_follows_successive_sampling():
     """One item a user: proportional to the rates; two: the known pair formula."""
     n_users = 200_000

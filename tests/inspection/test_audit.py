@@ -56,7 +56,8 @@ def test_columns_are_what_their_names_say(noisy, audit):
     assert (np.diff(audit.loss[audit.order]) <= 0).all()
     assert audit.rank[audit.order].tolist() == list(range(1, len(own) + 1))
     assert audit.path is audit.best_epoch is None
-    assert "proba" not in repr(audit)
+    n_suspected = audit.suspected.sum()
+    assert repr(audit) == f"LabelAudit(n_rows={len(own)}, n_suspected={n_suspected})"
 
 
 def test_wrong_labels_of_both_sides_come_first(noisy, audit):

@@ -12,6 +12,7 @@ from sklearn_invlearn.inspection import (
     DirectionDisplay,
     LossPathDisplay,
     SensitivityDisplay,
+    audit_labels,
 )
 
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -89,7 +90,7 @@ def test_the_gate_has_no_step_size(gradient):
 
 
 def test_directions_need_steps_and_the_right_estimator(data):
-    with pytest.raises(ValueError, match="no unlabeled step"):
+    with pytest.raises(ValueError, match=r"no unlabeled step .* Give alpha for steps"):
         DirectionDisplay(TRACE[:0]).plot()
     with pytest.raises(ValueError, match="quantity"):
         DirectionDisplay(TRACE).plot(quantity="speed")
@@ -141,6 +142,28 @@ def test_loss_paths_refuse_what_does_not_fit():
         LossPathDisplay([[1.0, np.nan]], ["a", "b"]).plot()
 
 
+def test_loss_paths_of_models_that_stop_early():
+    loss = np.array([[1.0, 3.0, 5.0], [0.5, 1.0, np.nan], [0.25, np.nan, np.nan]])
+    display = LossPathDisplay(loss, np.array(["a", "a", "b"])).plot()
+    line, short = display.lines_["a"], display.lines_["b"]
+    assert line.get_ydata().tolist() == [2.0, 0.75, 0.25]
+    assert (short.get_xdata().tolist(), short.get_ydata().tolist()) == ([1], [5.0])
+    with pytest.raises(ValueError, match=r"contains NaN: 1 of its rows .* gap"):
+        LossPathDisplay(loss[::-1, :2], ["a", "b"]).plot()
+
+
+def test_the_path_of_an_audit_that_stops_early(data):
+    est = CrossEntropyRecommender(
+        backbone="gmf", gamma=0.3, max_epochs=30, early_stopping=True,
+        n_iter_no_change=1, random_state=0,
+    )  # fmt: skip
+    audit = audit_labels(est, data.X, data.y, cv=3, path=True, random_state=0)
+    assert np.isnan(audit.path).any()
+    display = LossPathDisplay(audit.path, data.y).plot()
+    first = display.lines_[1].get_ydata()[0]
+    assert first == pytest.approx(audit.path[0, data.y == 1].mean())
+
+
 # ---- sensitivity ------------------------------------------------------------------
 
 
@@ -177,3 +200,37 @@ def test_sensitivity_of_a_real_search(data):
         SensitivityDisplay.from_search(search, "alpha", metric="roc_auc")
     with pytest.raises(ValueError, match=r"\['roc_auc', 'neg_log_loss'\]"):
         SensitivityDisplay.from_search(search, "gamma")
+
+
+@pytest.mark.parametrize(
+    ("tried", "values"),
+    [
+        ([None, 0.1, 0.01], [0.01, 0.1, None]),
+        (["auto", True, False], [False, True, "auto"]),
+        ([True, False, True], [False, True]),
+        ([{"a": 1}, None, {}], [None, {"a": 1}, {}]),
+    ],
+)
+def test_values_of_any_kind(tried, values):
+    search = Search()
+    search.scoring = None
+    column = np.ma.empty(3, dtype=object)
+    column[:] = tried
+    score = np.array([0.7, 0.6, 0.5])
+    search.cv_results_ = {
+        "param_it": column, "mean_test_score": score, "std_test_score": score,
+    }  # fmt: skip
+    display = SensitivityDisplay.from_search(search, "it")
+    assert display.values == values
+    drawn = [text.get_text() for text in display.ax_.get_xticklabels()]
+    assert drawn == [str(value) for value in values]
+    by_value = dict(zip(map(str, tried[::-1]), score[::-1]))
+    assert display.mean.tolist() == [by_value[text] for text in drawn]
+    assert display.ax_.get_ylabel() == "score"
+
+
+def test_nothing_to_draw():
+    search = Search()
+    search.cv_results_ = Search.cv_results_ | {"mean_test_score": np.full(5, np.nan)}
+    with pytest.raises(ValueError, match="No candidate with 'alpha' has a finite"):
+        SensitivityDisplay.from_search(search, "alpha")

@@ -98,3 +98,30 @@ def test_groups_are_scored_one_by_one():
     heights = [bar.get_height() for bar in display.bars_ax_.patches]
     assert heights == display.n_users.tolist()
     assert [line.get_label() for line in display.ax_.lines] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("users", "history"),
+    [
+        (["a", "b", "c"], ["a"] * 3 + ["b"] * 3 + ["c"] * 50),
+        ([1, 2, 3], [1] * 3 + [2] * 3 + [3] * 50 + ["x"]),
+        ([("a", 1), ("b", 1), ("c", 1)], [("a", 1), ("b", 1)] * 3 + [("c", 1)] * 50),
+        (
+            np.array(["2020", "2021", "2022"], dtype="datetime64[s]"),
+            np.array(["2020", "2021"] * 3 + ["2022"] * 50, dtype="datetime64[ns]"),
+        ),
+    ],
+    ids=["text", "mixed", "tuples", "times"],
+)
+def test_groups_of_ids_of_any_kind(users, history):
+    twice = [user for user in users for _ in range(2)]
+    if isinstance(users, np.ndarray):
+        twice = np.repeat(users, 2)
+    scores = {"model": [0.9, 0.1, 0.2, 0.8, 0.3, 0.4]}
+    y = [1, 0, 1, 0, 0, 1]
+    display = GroupsDisplay.from_predictions(
+        y, scores, twice, history=history, n_groups=2
+    )
+    assert display.groups == ["3", "50"]
+    with pytest.raises(ValueError, match="y_scores is empty"):
+        GroupsDisplay.from_predictions(y, {}, twice, history=history)

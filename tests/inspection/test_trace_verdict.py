@@ -27,9 +27,13 @@ GOOD, BAD, OVER = (-0.01, 0.012), (0.012, -0.01), (0.02, 0.03)
     [
         ([GOOD], "balanced", "100% direct"),
         ([GOOD, GOOD, BAD, OVER], "balanced", "50% direct, 25% pass, 25% inverse"),
-        ([OVER], "too large", "a tenth"),
+        ([OVER], "too large", "overshoots, and most are not taken"),
         ([GOOD, OVER], "too large", "a tenth"),
-        ([GOOD, *[BAD] * 8, *[OVER] * 3], "too large", "a tenth"),
+        (
+            [GOOD, *[BAD] * 8, *[OVER] * 3],
+            "too large",
+            "most of the others are inverse",
+        ),
         ([BAD], "disagreement", "CrossEntropyRecommender"),
         ([BAD, BAD, GOOD], "disagreement", "contradict"),
         ([(0.0, 0.0)], "too small", "mean nothing"),

@@ -195,3 +195,16 @@ def test_bad_input():
     for wrong in ({"n_boot": 0}, {"confidence_level": 1.0}):
         with pytest.raises(ValueError, match="parameter of paired_bootstrap"):
             paired_bootstrap(y, a, b, users, **wrong)
+
+
+def test_a_function_that_raises_is_undefined_on_that_resample():
+    y, users = [1, 0, 1, 1], [0, 0, 1, 1]  # user 1 has positives alone
+    pair = ([0.9, 0.1, 0.2, 0.3], [0.1, 0.9, 0.2, 0.3])
+    found = [
+        paired_bootstrap(y, *pair, users, metric=metric, n_boot=99, random_state=0)
+        for metric in (gauc_score, "gauc")
+    ]
+    assert found[0].n_undefined == found[1].n_undefined > 0
+    np.testing.assert_array_equal(found[0].replicates, found[1].replicates)
+    with pytest.raises(ValueError, match="no user"):
+        paired_bootstrap([1, 1, 0, 0], *pair, users, metric=gauc_score)

@@ -20,6 +20,10 @@ class Failing(Shouting):
         return super().fit(X, y, X_unlab=X_unlab)
 
 
+def seed(y, score, users):
+    return score.mean()
+
+
 def test_a_failed_trial_is_counted_and_reported(rows):
     with pytest.warns(UserWarning, match="1 of 2 trials of 'rule' failed.*diverged"):
         found = compare_recommenders(
@@ -30,6 +34,16 @@ def test_a_failed_trial_is_counted_and_reported(rows):
     with pytest.raises(FloatingPointError) as caught:
         compare_recommenders({"rule": Failing(sign=-1)}, **rows, **QUICK)
     assert "Raised by 'rule'" in caught.value.__notes__[0]
+
+
+def test_nothing_to_choose_by(rows):
+    def spread(y, score, users):  # defined for equal scores, which are tried first
+        return np.nan if np.std(score) else 1.0
+
+    with pytest.raises(
+        ValueError, match=r"select_by, spread, is NaN .* trial of 'rule'"
+    ):
+        compare_recommenders({"rule": Shouting()}, **rows, **QUICK, select_by=spread)
 
 
 def test_errors_come_before_any_training(rows):
@@ -43,9 +57,18 @@ def test_errors_come_before_any_training(rows):
         ({"y_test": None}, "either X_test and y_test, or cv"),
         ({"reference": "rules"}, "'rules' is not a method"),
         ({"metrics": ["auc"]}, "metric must be one of"),
+        ({"metrics": []}, "metrics is empty"),
+        ({"metrics": ["mrr", "gauc", "mrr"]}, "metrics has 2 of the name 'mrr'"),
+        (
+            {"metrics": [lambda y, s, u: 1.0, lambda y, s, u: 2.0]},
+            "2 of the name '<lambda>', .* by `def`",
+        ),
+        ({"metrics": [seed]}, "A metric is called 'seed'"),
         ({"select_by": "auc"}, "metric must be one of"),
         ({"param_distributions": {"rul": {}}}, r"entries for \['rul'\]"),
         ({"seeds": [0, 0]}, "different integers"),
+        ({"seeds": [0.5, 1.7]}, r"different integers, .* got \[0.5, 1.7\]"),
+        ({"seeds": [True]}, "different integers"),
         ({"y": np.zeros(180, int)}, "y has one class only"),
         ({"y_test": np.full(120, 2)}, "y_test has labels"),
         ({"y_test": np.ones(120, int)}, "roc_auc is undefined on the test rows"),

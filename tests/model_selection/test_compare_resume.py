@@ -62,6 +62,50 @@ def test_what_has_changed_is_repeated(rows, tmp_path, n_done):
     assert len(n_done) == 4
 
 
+def test_other_code_is_repeated(rows, tmp_path, n_done):
+    """Under the name that it had, as a cell of a notebook that is edited has it."""
+    settings = {**sign_grid(), **QUICK, "cache": tmp_path / "runs.jsonl"}
+
+    def validation(sign, select_by):
+        def proba(self, X):
+            return Shouting(sign=sign * self.sign).predict_proba(X)
+
+        edited = type("Edited", (Shouting,), {"predict_proba": proba})
+        n_done.clear()
+        found = compare_recommenders(
+            {"rule": edited()}, **rows, **settings, select_by=select_by
+        )
+        return next(run for run in found.runs if run["method"] == "rule")
+
+    first = validation(1, lambda y, s, u: s[y == 1].mean())
+    assert first["params"] == {"sign": 1}
+    validation(1, lambda y, s, u: s[y == 1].mean())
+    assert n_done == []
+    assert validation(-1, lambda y, s, u: s[y == 1].mean())["params"] == {"sign": -1}
+    assert n_done == ["rule"]
+    other = validation(1, lambda y, s, u: -s[y == 1].mean())
+    assert len(n_done) == 4
+    assert (other["params"], other["validation"] < 0) == ({"sign": -1}, True)
+
+
+def test_other_training_rows_with_the_same_labels_are_repeated(rows, tmp_path, n_done):
+    X, y = rows["X"], rows["y"]
+    by_class = np.flatnonzero(y == 0)[:60], np.flatnonzero(y == 1)[:60]
+    test = np.concatenate([some[40:] for some in by_class])
+    for half in (slice(0, 20), slice(20, 40)):
+        train = np.concatenate([some[half] for some in by_class])
+        n_done.clear()
+        compare_recommenders(
+            {"rule": Shouting()},
+            X,
+            y,
+            cv=[(train, test)],
+            cache=tmp_path / "runs.jsonl",
+            **QUICK,
+        )
+        assert len(n_done) == 4
+
+
 def test_resume_after_an_interrupt_and_a_line_cut_short(rows, tmp_path, n_done):
     class Interrupting(Shouting):
         def fit(self, X, y, *, X_unlab=None):

@@ -262,6 +262,24 @@ def test_time_as_array_position_name_datetime_and_text():
         assert rows_of(TimeCutSplit(time=time, cut=cut)) == expected
 
 
+def test_a_cut_keeps_its_nanoseconds_and_takes_the_zone_of_the_times():
+    pd = pytest.importorskip("pandas")
+    table = [[0, 0]] * 6
+    nanoseconds = np.array([500, 1000, 1500, 2000, 2500, 3000])
+    times = nanoseconds.astype("datetime64[ns]")
+    for cut in (pd.Timestamp(1900), np.datetime64(1900, "ns")):
+        ((_, test),) = TimeCutSplit(time=times, cut=cut).split(table)
+        assert test.tolist() == [3, 4, 5]
+    hours = pd.date_range("2024-05-01", periods=6, freq="h", tz="Europe/Berlin")
+    plain = [hour.to_pydatetime() for hour in hours]
+    for times in (pd.Series(hours), plain):
+        for cut in ("2024-05-01 04:00", "2024-05-01T04:00+02:00", hours[4]):
+            ((_, test),) = TimeCutSplit(time=times, cut=cut).split(table)
+            assert test.tolist() == [4, 5]
+        with pytest.raises(TypeError, match="cut='noon' cannot be compared"):
+            next(TimeCutSplit(time=times, cut="noon").split(table))
+
+
 def test_the_cut_by_share_keeps_equal_times_together():
     ((train, test),) = TimeCutSplit(time=TIME, test_size=0.3).split(X)
     assert TIME[train].max() < TIME[test].min()

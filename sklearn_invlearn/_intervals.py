@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,3 +16,8 @@ class Interval(_param_validation.Interval):
         """Whether `val` is a number in the interval."""
         is_boolean = isinstance(val, (bool, np.bool_))
         return not is_boolean and super().is_satisfied_by(val)
+
+
+def is_whole(value: Any, low: int) -> bool:
+    """Whether `value` is a whole number of `low` or more."""
+    return Interval(Integral, low, None, closed="left").is_satisfied_by(value)
