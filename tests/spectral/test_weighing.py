@@ -262,3 +262,13 @@ def test_strong_regularisation_is_tried_only_where_biases_want_it(data, monkeypa
     y = with_flips(data, 0.4, seed=0)
     monkeypatch.setitem(trying.STRENGTHS, "biases", (1.0,))
     assert "crossed" not in weighing_of(data, y)[0].strengths
+
+
+@pytest.mark.parametrize("small_fold, share", [(1e9, 5), (4000, 10)])
+def test_with_many_labels_one_fold_is_enough(data, monkeypatch, small_fold, share):
+    monkeypatch.setattr(weighing_module, "_ONE_FOLD", 3000)
+    monkeypatch.setattr(weighing_module, "_SMALL_FOLD", small_fold)
+    found, _, labels = weighing_of(data, data.y)
+    (rows, logit), *others = found.out_of_fold
+    assert not others
+    assert len(rows) == len(logit) == len(labels) // share
