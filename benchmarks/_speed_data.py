@@ -69,14 +69,16 @@ def predictions(X: np.ndarray, y: np.ndarray, rounds: int) -> Iterator[Row]:
     ).fit(X, y)
     n = 3_000_000
     pairs = X[np.random.default_rng(0).integers(0, len(X), n)]
-    (seconds,) = in_turns(lambda: est.predict_proba(pairs), rounds=rounds)
-    yield Row(
-        "`predict_proba`, GMF, 32 factors, double precision",
-        f"{n / seconds / 1e6:.1f} M pairs/s",
-        "",
-        "",
-        "≥ 3 M pairs/s",
-    )
+    few, others = X[:30_000], X[30_000:]
+    default = CrossEntropyRecommender(random_state=0)
+    default.fit(few, y[:30_000], X_unlab=(others,))
+    for name, model, aim in (
+        ("GMF, 32 factors", est, "≥ 3 M pairs/s"),
+        ("default, 30,000 labels", default, ""),
+    ):
+        (seconds,) = in_turns(lambda m=model: m.predict_proba(pairs), rounds=rounds)
+        speed = f"{n / seconds / 1e6:.1f} M pairs/s"
+        yield Row(f"`predict_proba`, {name}, double precision", speed, "", "", aim)
     users = est.user_ids_
     yield _towers(X, y, users)
     peer = _implicit_ranking(est)

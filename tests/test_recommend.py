@@ -12,7 +12,8 @@ from scipy.special import expit
 
 from sklearn_invlearn import CrossEntropyRecommender, load
 from sklearn_invlearn.modules import BACKBONES
-from sklearn_invlearn.scoring._top_n import Side, best_products, is_product
+from sklearn_invlearn.scoring._sides import Side, is_product
+from sklearn_invlearn.scoring._top_n import best_products
 
 UNKNOWN = -1
 
@@ -87,7 +88,7 @@ def test_blocks_change_nothing(est, monkeypatch):
     users = [*est.user_ids_.tolist(), UNKNOWN, -2]
     ids, scores = est.recommend(users, 5)
     monkeypatch.setattr("sklearn_invlearn.scoring._top_n._BLOCK_CELLS", 90)
-    monkeypatch.setattr("sklearn_invlearn.scoring._top_n._BLOCK_ROWS", 7)
+    monkeypatch.setattr("sklearn_invlearn.scoring._sides._BLOCK_ROWS", 7)
     blocked_ids, blocked_scores = est.recommend(users, 5)
     assert blocked_ids.tolist() == ids.tolist()
     np.testing.assert_allclose(blocked_scores, scores, rtol=1e-12)

@@ -27,7 +27,7 @@ from .. import __version__
 from ..fitting._inputs import check_pairs_to_score
 from ..fitting._torch_state import torch_settings
 from ..ids._encoding import PairEncoder
-from ..scoring._top_n import Side, is_product, side_of
+from ..scoring._sides import Side, is_product, side_of
 from ._file_format import replaced
 
 _MOST_BYTES = 1536 * 2**20  # beyond that, torch writes a second file

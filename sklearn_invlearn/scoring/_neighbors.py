@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ._top_n import Side, best_products
+from ._sides import Side
+from ._top_n import best_products
 
 _BLOCK_CELLS = 4_194_304
 

@@ -1,20 +1,20 @@
 """Score pairs with a trained module: in blocks, in double precision.
 
-Single precision would make the score of a pair depend on the size of the batch it
-is in, by rounding. The tables of a large model are not copied for this: only the
-rows that are looked up, and the other (small) parameters, are promoted.
+Where the logit is a product, what a user or an item brings to it is computed once for
+all of their pairs in a block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
+
+from ._replica import in_double_precision
+from ._sides import is_product, side_of
 
 _BLOCK_ROWS = 4_096  # what is computed of a block stays in the cache
+_MOST_SIDES = 65_536  # users or items at once, which bounds the memory
 _BLOCK_ROWS_ON_DEVICE = 262_144
 
 
@@ -23,6 +23,9 @@ def score_pairs(module: nn.Module, codes: np.ndarray) -> np.ndarray:
     """Return the logit (n,) float64 of coded pairs (2, n)."""
     device = next(module.parameters()).device
     logit = np.empty(codes.shape[1])
+    if device.type == "cpu" and is_product(module):
+        _score_products(module, codes, logit)
+        return logit
     n_rows = _BLOCK_ROWS if device.type == "cpu" else _BLOCK_ROWS_ON_DEVICE
     score = in_double_precision(module)
     for start in range(0, len(logit), n_rows):
@@ -32,41 +35,28 @@ def score_pairs(module: nn.Module, codes: np.ndarray) -> np.ndarray:
     return logit
 
 
-def in_double_precision(
-    module: nn.Module, method: str = "forward"
-) -> Callable[..., Any]:
-    """Return `module.method` as a function of codes that computes in float64.
-
-    It is the method of a replica: threads may score with one module at a time.
-    """
-    return getattr(_replica(module, {}), method)
-
-
-def _replica(module: nn.Module, done: dict[int, nn.Module]) -> nn.Module:
-    """Copy a module; what it holds is shared, but for tensors of numbers, promoted.
-
-    The rows of a table are promoted when they are looked up.
-    """
-    if id(module) in done:  # a part that several parts have in common
-        return done[id(module)]
-    replica = done[id(module)] = module.__new__(type(module))
-    vars(replica).update(vars(module))
-    is_table = isinstance(module, nn.Embedding)
-    for kind in ("_parameters", "_buffers"):
-        tensors = vars(module)[kind]
-        promoted = tensors if is_table else {k: _double(t) for k, t in tensors.items()}
-        vars(replica)[kind] = promoted
-    vars(replica)["_modules"] = {
-        name: part if part is None else _replica(part, done)
-        for name, part in module._modules.items()
-    }
-    if is_table:
-        vars(replica)["_forward_hooks"] = module._forward_hooks.copy()
-        replica.register_forward_hook(lambda _module, _codes, rows: rows.double())
-    return replica
+def _score_products(module: nn.Module, codes: np.ndarray, logit: np.ndarray) -> None:
+    """Set `logit` (n,) to those of coded pairs (2, n)."""
+    (users, of_user), (items, of_item) = map(_distinct, codes)
+    few = max(len(users), len(items)) <= _MOST_SIDES
+    if few:
+        all_users = side_of(module, "user_side", users)
+        all_items = side_of(module, "item_side", items)
+    for start in range(0, len(logit), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        if few:
+            user, item = all_users[of_user[block]], all_items[of_item[block]]
+        else:
+            user = side_of(module, "user_side", codes[0, block])
+            item = side_of(module, "item_side", codes[1, block])
+        logit[block] = user.bias + item.bias + np.vecdot(user.vectors, item.vectors)
 
 
-def _double(tensor: Tensor | None) -> Tensor | None:
-    return (
-        tensor.double() if tensor is not None and tensor.is_floating_point() else tensor
-    )
+def _distinct(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Codes that there are, ascending, and the position of each of `codes` (n,)."""
+    n_codes = int(codes.max(initial=-1)) + 1
+    if n_codes > len(codes):  # sorting is cheaper than a table of all
+        return np.unique(codes, return_inverse=True)
+    there = np.zeros(n_codes, dtype=bool)
+    there[codes] = True
+    return there.nonzero()[0], (there.cumsum() - 1)[codes]

@@ -7,8 +7,9 @@ import torch
 from scipy import sparse
 from torch import nn
 
-from ._scoring import in_double_precision
-from ._top_n import Side, best_products, is_product, side_of
+from ._replica import in_double_precision
+from ._sides import Side, is_product, side_of
+from ._top_n import best_products
 
 _BLOCK_ROWS = 1_024
 

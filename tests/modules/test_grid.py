@@ -6,7 +6,8 @@ import torch
 
 from sklearn_invlearn.modules import MLP, NeuMF
 from sklearn_invlearn.modules import _tower_grid as tower_grid_file
-from sklearn_invlearn.scoring._scoring import in_double_precision, score_pairs
+from sklearn_invlearn.scoring._replica import in_double_precision
+from sklearn_invlearn.scoring._scoring import score_pairs
 from sklearn_invlearn.scoring._top_n import best_items
 
 N_USERS, N_ITEMS = 23, 17

@@ -264,7 +264,7 @@ def test_strong_regularisation_is_tried_only_where_biases_want_it(data, monkeypa
     assert "crossed" not in weighing_of(data, y)[0].strengths
 
 
-@pytest.mark.parametrize("small_fold, share", [(1e9, 5), (4000, 10)])
+@pytest.mark.parametrize(("small_fold", "share"), [(1e9, 5), (4000, 10)])
 def test_with_many_labels_one_fold_is_enough(data, monkeypatch, small_fold, share):
     monkeypatch.setattr(weighing_module, "_ONE_FOLD", 3000)
     monkeypatch.setattr(weighing_module, "_SMALL_FOLD", small_fold)
