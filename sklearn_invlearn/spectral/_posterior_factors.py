@@ -182,7 +182,7 @@ class _Posterior:
             inverse[:, j, k] = inverse[:, k, j] = sums[rows]
             inverse += np.diag(side.precision)
             side.covariance[rows] = np.linalg.inv(inverse)
-        side.mean = np.matvec(side.covariance, right)
+        side.mean = np.vecdot(side.covariance, right[:, None])
 
     def tighten(self) -> None:
         """Set μ to the best under the bounds, and the bounds to the best under all.
