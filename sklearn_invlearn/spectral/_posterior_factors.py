@@ -112,10 +112,10 @@ class _Side:
         prior = np.r_[_PRECISION_OF_BIASES, np.full(d - 1, precision)]
         self.prior = self.precision = prior
 
-    def summed(self, values: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Σ value · row of the other side over the labels of each row."""
+    def matrix(self, values: np.ndarray, n_others: int) -> sparse.csr_array:
+        """Values of the labels; times a table of the other side, sums for each row."""
         entries = values[self.order], self.columns, self.ends
-        return sparse.csr_array(entries, (len(self.mean), len(others))) @ others
+        return sparse.csr_array(entries, (len(self.mean), n_others))
 
     @property
     def variance(self) -> np.ndarray:
@@ -172,14 +172,14 @@ class _Posterior:
         squares[:, j > 0] += other.covariance[:, j[j > 0], k[j > 0]]
         beside = f * other.mean[:, :1]
         beside[:, 1:] += other.covariance[:, 0, 1:]
-        curved = self.weight * self.curvature
-        right = side.summed(self.slope - curved * np.float32(self.mu), f)
-        right -= side.summed(curved, beside)
-        sums = side.summed(curved, squares)
+        weight = self.weight * self.curvature
+        slope = self.slope - weight * np.float32(self.mu)
+        curved = side.matrix(weight, len(f))
+        right = side.matrix(slope, len(f)) @ f - curved @ beside
         for start in range(0, len(right), _BLOCK_ROWS):
             rows = slice(start, start + _BLOCK_ROWS)
             inverse = np.empty((len(right[rows]), d, d))
-            inverse[:, j, k] = inverse[:, k, j] = sums[rows]
+            inverse[:, j, k] = inverse[:, k, j] = curved[rows] @ squares
             inverse += np.diag(side.precision)
             side.covariance[rows] = np.linalg.inv(inverse)
         side.mean = np.vecdot(side.covariance, right[:, None])

@@ -19,6 +19,8 @@ _ROWS_PER_ID = 10
 # Fewer do to ask, where the full model finds little beyond biases.
 _ROWS_PER_ID_FEW, _LITTLE = 3, 0.01
 _FACTORISATIONS = ("svdpp", "factors", "relevance", "posterior")
+# Users or items for each of which there may be a covariance: a kilobyte.
+_MOST_COVARIANCES = 500_000
 _AS_WELL_KNOWN = 0.8
 _LEAST_GAIN = 2.0  # nats of held-out loss that a factorisation has to add
 _LEAST_SHARE = 0.001  # of the loss that one beside another has to add at least
@@ -58,15 +60,17 @@ def worth_trying(
         beside = [full]
         if structure == "crossed":
             best, how = loss_of_full, {"tolerance": ROUGHLY}
-            rows = known[np.arange(min(len(known), _ENOUGH_TO_TELL))]
+            n_rows = min(len(known), _ENOUGH_TO_TELL)  # from all over, if sorted
+            rows = known[np.linspace(0, len(known) - 1, n_rows).astype(int)]
             perhaps_wrong = max(tried.get("biases", (0.0,))) >= _PERHAPS_WRONG
             if len(known) < FEWEST_ROWS or not perhaps_wrong:
                 continue
         if structure in _FACTORISATIONS:
+            if not speak or not _is_for(structure, known):
+                continue
             gain = 1 - loss_of_full / loss_of(logits["biases"][:, -1], held_out)
             per_id = _ROWS_PER_ID_FEW if gain < _LITTLE else _ROWS_PER_ID
-            too_few = len(known) < max(FEWEST_ROWS, per_id * min(known.n_ids))
-            if too_few or not speak or (structure == "factors" and many):
+            if len(known) < max(FEWEST_ROWS, per_id * min(known.n_ids)):
                 continue
             beside += [logits[k][:, -1] for k in _FACTORISATIONS if k in tried]
         in_doubt = structure in _FACTORISATIONS and (
@@ -87,6 +91,14 @@ def worth_trying(
             if not how:
                 logits[structure] = np.column_stack(columns)
     return tried, logits
+
+
+def _is_for(structure: str, known: Labels) -> bool:
+    """Whether a factorisation is for labels as many, of as many ids, as these."""
+    fits = max(known.n_ids) <= _MOST_COVARIANCES
+    if structure == "factors":
+        return len(known) < _ENOUGH_TO_TELL or not fits
+    return structure == "svdpp" or fits
 
 
 def _adds(path: list[np.ndarray], beside: list[np.ndarray], rows: Labels) -> bool:

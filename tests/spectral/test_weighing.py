@@ -272,3 +272,16 @@ def test_with_many_labels_one_fold_is_enough(data, monkeypatch, small_fold, shar
     (rows, logit), *others = found.out_of_fold
     assert not others
     assert len(rows) == len(logit) == len(labels) // share
+
+
+@pytest.mark.parametrize(("many", "most_ids", "asked"), [
+    (False, 500, {"svdpp", "factors", "relevance", "posterior"}),
+    (True, 500, {"svdpp", "relevance", "posterior"}),
+    (True, 2, {"svdpp", "factors"}),
+    (False, 2, {"svdpp", "factors"}),
+])  # fmt: skip
+def test_which_factorisations_are_asked(monkeypatch, many, most_ids, asked):
+    known, _, _, _ = sharp_taste()
+    monkeypatch.setattr(trying, "_ENOUGH_TO_TELL", len(known) + (0 if many else 1))
+    monkeypatch.setattr(trying, "_MOST_COVARIANCES", most_ids)
+    assert {s for s in FACTORISATIONS if trying._is_for(s, known)} == asked
