@@ -33,7 +33,7 @@ def test_a_product_of_sides_is_the_logit(fitted):
 
 
 @pytest.mark.parametrize("most", [0, 30, 1000])
-def test_many_users_or_few_blocks_or_one(fitted, monkeypatch, most):
+def test_many_users_or_few_in_blocks_or_at_once(fitted, monkeypatch, most):
     module, codes = fitted
     expected = score_pairs(module, codes)
     monkeypatch.setattr(_scoring, "_MOST_SIDES", most)

@@ -1,7 +1,7 @@
 """Score pairs with a trained module: in blocks, in double precision.
 
 Where the logit is a product, what a user or an item brings to it is computed once for
-all of their pairs in a block.
+all of their pairs in a call, if these are few enough to be kept.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ._replica import in_double_precision
-from ._sides import is_product, side_of
+from ._sides import Side, is_product, side_of
 
 _BLOCK_ROWS = 4_096  # what is computed of a block stays in the cache
 _MOST_SIDES = 65_536  # users or items at once, which bounds the memory
@@ -22,10 +22,13 @@ _BLOCK_ROWS_ON_DEVICE = 262_144
 def score_pairs(module: nn.Module, codes: np.ndarray) -> np.ndarray:
     """Return the logit (n,) float64 of coded pairs (2, n)."""
     device = next(module.parameters()).device
-    logit = np.empty(codes.shape[1])
     if device.type == "cpu" and is_product(module):
-        _score_products(module, codes, logit)
-        return logit
+        (users, of_user), (items, of_item) = map(_distinct, codes)
+        if max(len(users), len(items)) <= _MOST_SIDES:
+            user_sides = side_of(module, "user_side", users)
+            item_sides = side_of(module, "item_side", items)
+            return _products(user_sides, of_user, item_sides, of_item)
+    logit = np.empty(codes.shape[1])
     n_rows = _BLOCK_ROWS if device.type == "cpu" else _BLOCK_ROWS_ON_DEVICE
     score = in_double_precision(module)
     for start in range(0, len(logit), n_rows):
@@ -35,21 +38,16 @@ def score_pairs(module: nn.Module, codes: np.ndarray) -> np.ndarray:
     return logit
 
 
-def _score_products(module: nn.Module, codes: np.ndarray, logit: np.ndarray) -> None:
-    """Set `logit` (n,) to those of coded pairs (2, n)."""
-    (users, of_user), (items, of_item) = map(_distinct, codes)
-    few = max(len(users), len(items)) <= _MOST_SIDES
-    if few:
-        all_users = side_of(module, "user_side", users)
-        all_items = side_of(module, "item_side", items)
+def _products(
+    users: Side, of_user: np.ndarray, items: Side, of_item: np.ndarray
+) -> np.ndarray:
+    """Logit (n,) of pairs given by their rows in two sides."""
+    logit = np.empty(len(of_user))
     for start in range(0, len(logit), _BLOCK_ROWS):
         block = slice(start, start + _BLOCK_ROWS)
-        if few:
-            user, item = all_users[of_user[block]], all_items[of_item[block]]
-        else:
-            user = side_of(module, "user_side", codes[0, block])
-            item = side_of(module, "item_side", codes[1, block])
+        user, item = users[of_user[block]], items[of_item[block]]
         logit[block] = user.bias + item.bias + np.vecdot(user.vectors, item.vectors)
+    return logit
 
 
 def _distinct(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
