@@ -85,6 +85,16 @@ def fit_convex(
             model.block(k).copy_(torch.from_numpy(v[k]))
 
 
+def fit_biases(
+    labels: Labels, shape: tuple[int, int], precisions: dict[str, float]
+) -> Bilinear:
+    """Return biases of (n_users, n_items), fitted; what other models start from."""
+    P, Q = (np.zeros((n, 0), dtype=np.float32) for n in shape)
+    biases = Bilinear(P, Q, "biases", labels.base_rate)
+    fit_convex(biases, labels, precisions)
+    return biases
+
+
 def learn_convex(model: Bilinear, labels: Labels, seed: int) -> dict[str, float]:
     """Fit in place as :func:`fit_convex`, and learn the precisions; return them."""
     rng = np.random.default_rng(seed)

@@ -29,16 +29,16 @@ import torch
 from scipy import sparse
 
 from ._bilinear import Bilinear
-from ._convex import fit_convex
+from ._convex import fit_biases
 from ._gradient import FlatBlocks
 from ._labels import Labels
 
 _N_FACTORS_LEARNED = 8  # where precisions are learned, twice as many find no more
 # Sweeps with the given precision, and then with precisions that are learned.
 _SWEEPS, _SWEEPS_LEARNED = 16, (8, 17)
-_MANY = 100_000  # labels, under which half as many come as far
+_MANY = 100_000  # labels from which half as many sweeps come as far
 _SPREAD = 0.3  # of factors at the start
-_PRECISION_OF_BIASES = 2.0  # at the start
+_OF_BIASES = 2.0  # precision at the start
 _PSEUDO_COUNT = 2.0  # of a weak prior on each precision, at its starting value
 _SMALLEST_PRECISION = 0.01
 _SMALLEST_FACTOR = 1e-3  # product of the root mean squares of p and q
@@ -75,7 +75,8 @@ def fit_posterior_factors(
         n_factors, (n_given, n_learned) = _N_FACTORS_LEARNED, _SWEEPS_LEARNED
     if len(labels) >= _MANY:
         n_given, n_learned = n_given // 2, n_learned // 2
-    biases = _biases(model, labels)
+    shape = model.b_u.num_embeddings, model.b_i.num_embeddings
+    biases = fit_biases(labels, shape, dict.fromkeys(("b_u", "b_i"), _OF_BIASES))
     posterior = _Posterior(labels, biases, n_factors, precision, seed)
     for sweep in range(n_given + n_learned):
         for side in posterior.sides:
@@ -87,13 +88,6 @@ def fit_posterior_factors(
         posterior.tighten()
     posterior.write_means(model)
     return _precisions_in_balance(model, labels)
-
-
-def _biases(model: Bilinear, labels: Labels) -> Bilinear:
-    P, Q = (np.zeros((b.num_embeddings, 0), np.float32) for b in (model.b_u, model.b_i))
-    biases = Bilinear(P, Q, "biases", labels.base_rate)
-    fit_convex(biases, labels, dict.fromkeys(biases.blocks, _PRECISION_OF_BIASES))
-    return biases
 
 
 class _Side:
@@ -109,7 +103,7 @@ class _Side:
         self.ends = np.r_[0, np.cumsum(np.bincount(codes, minlength=n))]
         self.mean = mean
         self.covariance = np.zeros((n, d, d), dtype=np.float32)
-        prior = np.r_[_PRECISION_OF_BIASES, np.full(d - 1, precision)]
+        prior = np.r_[_OF_BIASES, np.full(d - 1, precision)]
         self.prior = self.precision = prior
 
     def matrix(self, values: np.ndarray, n_others: int) -> sparse.csr_array:

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ._bilinear import N_FREE_FACTORS, Bilinear
-from ._convex import fit_convex
+from ._convex import fit_biases
 from ._labels import Labels
 from ._residual_factors import start_factors
 
@@ -119,9 +119,9 @@ class _Tables(nn.Module):
     @torch.no_grad()
     def start(self, labels: Labels, precisions: dict[str, float], seed: int) -> Tensor:
         """Set departures to biases and to the structure these leave over; return μ."""
-        P, Q = (np.zeros((len(own), 0), dtype=np.float32) for own in self.departures)
-        biases = Bilinear(P, Q, "biases", labels.base_rate)
-        fit_convex(biases, labels, precisions)
+        n_users, n_items = map(len, self.departures)
+        biases = fit_biases(labels, (n_users, n_items), precisions)
+        P, Q = (np.zeros((n, 0), dtype=np.float32) for n in (n_users, n_items))
         model = Bilinear(P, Q, "factors", labels.base_rate)
         for name in ("mu", *biases.blocks):
             model.block(name).copy_(biases.block(name))

@@ -12,6 +12,7 @@ from sklearn_invlearn import CrossEntropyRecommender, load
 from sklearn_invlearn.datasets import make_sparse_feedback
 from sklearn_invlearn.spectral import Bilinear, Labels
 from sklearn_invlearn.spectral import _posterior_factors as module
+from sklearn_invlearn.spectral._convex import fit_biases
 from sklearn_invlearn.spectral._gradient import FlatBlocks
 from sklearn_invlearn.spectral._posterior_factors import fit_posterior_factors
 from sklearn_invlearn.spectral._training import fit_bilinear
@@ -32,7 +33,7 @@ def unfitted(labels, structure="relevance"):
 
 def posterior_of(labels, n_sweeps=2):
     """After some sweeps, so that all moments are at work."""
-    biases = module._biases(unfitted(labels), labels)
+    biases = fit_biases(labels, labels.n_ids, {"b_u": 2.0, "b_i": 2.0})
     posterior = module._Posterior(labels, biases, n_factors=5, precision=1.0, seed=0)
     for _ in range(n_sweeps):
         for side in posterior.sides:
@@ -174,17 +175,10 @@ def test_where_there_is_no_taste_no_factor_is_left():
     assert not model.block("q").any()
 
 
-def many_tastes():
+def random_exposures(**parameters):
+    """A log of 300 users whose sharp tastes their exposures do not show."""
     return make_sparse_feedback(
-        n_users=300,
-        n_items=200,
-        n_exposures=40_000,
-        label_fraction=1.0,
-        exposure_affinity=0.0,
-        preference_strength=3.0,
-        n_factors=20,
-        test_fraction=0.3,
-        random_state=702,
+        n_users=300, exposure_affinity=0.0, preference_strength=3.0, **parameters
     )
 
 
@@ -194,7 +188,10 @@ def rows_of(X, y):
 
 
 def test_many_tastes_want_a_given_precision():
-    data = many_tastes()
+    data = random_exposures(
+        n_items=200, n_exposures=40_000, label_fraction=1.0, n_factors=20,
+        test_fraction=0.3, random_state=702,
+    )  # fmt: skip
     known, rest = rows_of(data.X, data.y), rows_of(data.X_test, data.y_test)
     found = {}
     for structure in ("posterior", "relevance", "factors"):
@@ -242,21 +239,11 @@ def test_the_seed_fixes_it():
     assert aucs[2] == pytest.approx(aucs[0], abs=0.01)
 
 
-@pytest.fixture(scope="module")
-def sharp():
-    return make_sparse_feedback(
-        n_users=300,
-        n_items=300,
-        n_exposures=20_000,
-        label_fraction=0.6,
-        exposure_affinity=0.0,
-        preference_strength=3.0,
-        n_factors=1,
+def test_sharp_labels_bring_it_in(tmp_path):
+    sharp = random_exposures(
+        n_items=300, n_exposures=20_000, label_fraction=0.6, n_factors=1,
         random_state=7,
-    )
-
-
-def test_sharp_labels_bring_it_in(sharp, tmp_path):
+    )  # fmt: skip
     est = CrossEntropyRecommender(random_state=0, device="cpu")
     est.fit(sharp.X, sharp.y, X_unlab=(sharp.X_unlab,))
     assert "relevance" in est.net_.module_.settings()["structures"]
