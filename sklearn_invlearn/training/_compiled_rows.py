@@ -2,7 +2,9 @@
 
 The numbers are those of the plain path in torch up to rounding. Tables on other
 devices than the CPU, and of other types than single and double precision, take
-that path, as all do without numba.
+that path, as all do without numba. In small batches what costs is the number of
+calls into torch: a parameter with a dense gradient is a table of one row here, and an
+array is made once of every tensor.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 
 _TYPES = (torch.float32, torch.float64)
-_STATE = ("step", "exp_avg", "exp_avg_sq")
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+_ONE_ROW = np.array([[0], [0], [-1]], dtype=np.int32)  # touched, first, following
 
 
 @cache
@@ -56,6 +59,23 @@ class Touched(NamedTuple):
     stride: int
 
 
+class ArraysOf:
+    """Tensors as arrays of the same memory, kept from call to call."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, bool], tuple[Tensor, int, np.ndarray]] = {}
+
+    def __call__(self, tensor: Tensor, *, one_row: bool = False) -> np.ndarray:
+        """Return an array of the same shape or, as one row, (1, n)."""
+        key, address = (id(tensor), one_row), tensor.data_ptr()
+        kept = self._kept.get(key)
+        if kept is None or kept[0] is not tensor or kept[1] != address:
+            array = tensor.detach().numpy()
+            array = array.reshape(1, -1) if one_row else array
+            kept = self._kept[key] = tensor, address, array
+        return kept[2]
+
+
 class CompiledRows:
     """The compiled passes, on tensors.
 
@@ -64,48 +84,66 @@ class CompiledRows:
 
     def __init__(self) -> None:
         self._latest: dict[int, np.ndarray] = {}
+        self._array = ArraysOf()
 
     def __reduce__(self) -> Any:
         return CompiledRows, ()  # scratch is not state
 
     def cover(self, tables: list[Tensor]) -> bool:
         """Whether all `tables`, at least one, can be updated here."""
-        return bool(tables) and all(map(_is_plain, tables)) and kernels() is not None
+        return bool(tables) and all(map(_is_table, tables)) and kernels() is not None
 
     def adam(
         self,
-        tables: list[Any],
+        parameters: list[Any],
         states: Iterable[dict[str, Tensor]],
         group: dict[str, Any],
     ) -> None:
-        """Take a step of Adam along the gradients of `tables`; count it in `states`."""
+        """Take a step of Adam along the gradients; count it in `states`."""
         numbers = group["lr"], *group["betas"], group["eps"], group["weight_decay"]
-        rows = self.touched([table.grad for table in tables])
-        for table, state, row in zip(tables, states, rows):
-            step, *arrays = (state[name].numpy() for name in _STATE)
+        rows = self.touched([p.grad for p in parameters])
+        for parameter, state, row in zip(parameters, states, rows):
+            step = self._array(state["step"])
             step += 1
-            settings = map(float, (*numbers, step))
-            _run(kernels().adam, _array(table), *arrays, *row, *settings)
-        increment_version(tables)
+            one_row = not parameter.grad.is_sparse
+            tensors = parameter, *(state[name] for name in _MOMENTS)
+            arrays = [self._array(tensor, one_row=one_row) for tensor in tensors]
+            _run(kernels().adam, *arrays, *row, *map(float, (*numbers, step)))
+        increment_version(parameters)
 
     def sgd(self, tables: list[Any], group: dict[str, Any]) -> None:
         """Take a step of gradient descent along the gradients of `tables`."""
         numbers = float(group["lr"]), float(group["weight_decay"])
         rows = self.touched([table.grad for table in tables])
         for table, row in zip(tables, rows):
-            _run(kernels().sgd, _array(table), *row, *numbers)
+            _run(kernels().sgd, self._array(table), *row, *numbers)
         increment_version(tables)
 
+    def points(
+        self, gradient: list[tuple[Tensor, Tensor]], alpha: float, by_sign: bool
+    ) -> list[CompiledPoints]:
+        """Return the three points of each of (parameter, g)."""
+        rows = self.touched([g for _, g in gradient])
+        return [
+            CompiledPoints(self._array(p, one_row=not g.is_sparse), row, alpha, by_sign)
+            for (p, g), row in zip(gradient, rows)
+        ]
+
     def touched(self, gradients: list[Tensor]) -> Iterator[Touched]:
-        """Yield the rows of sparse `gradients`; tables with the same codes share."""
+        """Yield the rows of `gradients`; tables with the same codes share."""
         linked: dict[tuple[int, int, int], list[np.ndarray]] = {}
         for gradient in gradients:
-            n_rows, codes = gradient.shape[0], gradient._indices()[0]
-            key = (codes.data_ptr(), len(codes), n_rows)
-            if key not in linked:
-                linked[key] = self._linked(codes.numpy(), n_rows)
-            touched, first, following = linked[key]
-            yield Touched(touched, first, following, *_flat(gradient._values()))
+            if gradient.is_sparse:
+                n_rows, codes = gradient.shape[0], gradient._indices()
+                key = (codes.data_ptr(), codes.shape[1], n_rows)
+                if key not in linked:
+                    linked[key] = self._linked(codes.numpy()[0], n_rows)
+                touched, first, following = linked[key]
+                values, stride = _flat(gradient._values())
+            else:
+                touched, first, following = _ONE_ROW
+                values, stride = gradient.numpy().reshape(-1), gradient.numel()
+            yield Touched(touched, first, following, values, stride)
 
     def _linked(self, codes: np.ndarray, n_rows: int) -> list[np.ndarray]:
         if n_rows not in self._latest:
@@ -120,10 +158,10 @@ class CompiledPoints:
     """Three points θ - α∘g, θ, θ + α∘g of the touched rows of a table."""
 
     def __init__(
-        self, table: Tensor, row: Touched, alpha: float, by_sign: bool
+        self, array: np.ndarray, row: Touched, alpha: float, by_sign: bool
     ) -> None:
-        self._array, self._touched = _array(table), row.touched
-        shape = 2, len(row.touched), table.shape[1]
+        self._array, self._touched = array, row.touched
+        shape = 2, len(row.touched), array.shape[1]
         self._theta, self._step = np.empty(shape, self._array.dtype)
         points = self._theta, self._step
         _run(kernels().probe, self._array, *row, float(alpha), by_sign, *points)
@@ -138,15 +176,13 @@ class CompiledPoints:
             _run(kernels().put, array, self._touched, self._theta)
 
 
-def _is_plain(table: Tensor) -> bool:
-    on_cpu = table.device.type == "cpu"
-    is_matrix = table.ndim == 2 and len(table) < 2**31 and table.is_contiguous()
-    return on_cpu and is_matrix and table.dtype in _TYPES
+def _is_table(table: Tensor) -> bool:
+    return table.ndim == 2 and table.shape[0] < 2**31 and is_plain(table)
 
 
-def _array(parameter: Tensor) -> np.ndarray:
-    """Return the same memory as an array."""
-    return parameter.detach().numpy()
+def is_plain(tensor: Tensor) -> bool:
+    """Whether kernels can read and write it."""
+    return tensor.is_cpu and tensor.dtype in _TYPES and tensor.is_contiguous()
 
 
 def _flat(values: Tensor) -> tuple[np.ndarray, int]:

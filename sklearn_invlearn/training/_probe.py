@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._compiled_rows import CompiledPoints, CompiledRows
+from ._compiled_rows import CompiledPoints, CompiledRows, is_plain
 from ._row_gradients import SumsByRow, put_rows
 
 # The order decides ties: direct, then pass.
@@ -67,22 +67,19 @@ class Probe:
         compiled: CompiledRows,
     ) -> None:
         gradient = list(gradient)
-        self._parts: list[_Part | CompiledPoints] = [
-            _Part(p, None, _points(p, g, alpha, probe))
-            for p, g in gradient
-            if not g.is_sparse
-        ]
         by_row = [(p, g) for p, g in gradient if g.is_sparse]
-        tables, gradients = [p for p, _ in by_row], [g for _, g in by_row]
-        self.is_compiled = compiled.cover(tables)
+        dense = [(p, g) for p, g in gradient if not g.is_sparse]
+        self._parts: list[_Part | CompiledPoints] = []
+        self.is_compiled = compiled.cover([p for p, _ in by_row])
         if self.is_compiled:
-            for p, touched in zip(tables, compiled.touched(gradients)):
-                by_sign = probe == "sign"
-                self._parts.append(CompiledPoints(p, touched, alpha, by_sign))
-            return
-        for p, row in zip(tables, sums_by_row(gradients)):
+            plain = by_row + [(p, g) for p, g in dense if is_plain(p)]
+            self._parts += compiled.points(plain, alpha, probe == "sign")
+            by_row, dense = [], [(p, g) for p, g in dense if not is_plain(p)]
+        for (p, _), row in zip(by_row, sums_by_row([g for _, g in by_row])):
             points = _points(p.index_select(0, row.codes), row.values, alpha, probe)
             self._parts.append(_Part(p, row.codes, points))
+        for p, g in dense:
+            self._parts.append(_Part(p, None, _points(p, g, alpha, probe)))
 
     @torch.no_grad()
     def move_to(self, direction: int | Tensor) -> None:

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.adam import adam
 
-from ._compiled_rows import CompiledRows
+from ._compiled_rows import CompiledRows, is_plain
 from ._row_gradients import RowGradient, SumsByRow, put_rows
 
 _NUMBERS_AT_A_TIME = 131_072  # half a MiB in single precision
@@ -81,13 +81,14 @@ class RowwiseAdam(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            with_gradient = [p for p in group["params"] if p.grad is not None]
-            tables = [p for p in with_gradient if p.grad.is_sparse]
+            tables, dense = _by_gradient(group["params"])
             if self._compiled.cover(tables):
+                tables += filter(is_plain, dense)
                 self._compiled.adam(tables, map(self._state_of, tables), group)
+                dense = [p for p in dense if not is_plain(p)]
             else:
                 self._step_tables(tables, group)
-            self._step_dense([p for p in with_gradient if not p.grad.is_sparse], group)
+            self._step_dense(dense, group)
         return loss
 
     def _step_dense(self, dense: list[Tensor], group: dict[str, Any]) -> None:
@@ -168,6 +169,15 @@ class RowwiseAdam(Optimizer):
             eps=group["eps"],
             maximize=False,
         )
+
+
+def _by_gradient(parameters: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """Those with a sparse gradient, and those with a dense one."""
+    by_kind: dict[bool, list[Tensor]] = {True: [], False: []}
+    for p in parameters:
+        if p.grad is not None:
+            by_kind[p.grad.is_sparse].append(p)
+    return by_kind[True], by_kind[False]
 
 
 def _few_at_a_time(tables: list[Tensor]) -> Iterator[list[Tensor]]:
