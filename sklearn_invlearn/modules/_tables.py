@@ -62,7 +62,11 @@ class BiasTable(FactorTable):
 
     def forward(self, input: Tensor) -> Tensor:
         """Codes (B,) -> numbers (B,)."""
-        return super().forward(input).squeeze(-1)
+        return self.column(input).squeeze(-1)
+
+    def column(self, input: Tensor) -> Tensor:
+        """Codes (B,) -> numbers (B, 1)."""
+        return super().forward(input)
 
 
 @torch.no_grad()
