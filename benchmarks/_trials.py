@@ -53,6 +53,17 @@ class Trials:
             self.done[key] = record
         return self.done[key]
 
+    def run_settings(
+        self,
+        settings: Iterable[tuple[str, str, Callable[[], dict[str, Any]]]],
+        report: Callable[[list[list[dict[str, Any]]]], object],
+    ) -> None:
+        """Run each (name, key, compute); `report` all so far, by name, after each."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for name, key, compute in settings:
+            found.setdefault(name, []).append(self.run(key, compute))
+            report(list(found.values()))
+
     def array(self, key: str, name: str) -> np.ndarray:
         """Return an array that the trial `key` has stored."""
         return np.load(self._array_path(key, name))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,9 @@ def file_and_threshold(text: str) -> File:
     return Path(path), float(threshold)
 
 
-def page(rows: list[dict[str, str]], origin: str) -> str:
+def page(found: list[list[Result]], origin: str) -> str:
     """Return the results as Markdown."""
+    rows = [row(of_setting) for of_setting in found]
     table = tabulate(rows, "keys", tablefmt="github", disable_numparse=True)
     return f"""\
 # Real logs
@@ -84,14 +86,15 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     origin = provenance(__file__, None)
     trials = Trials("real_logs", fresh=args.fresh)
-    found: dict[str, list[Result]] = {}
-    for seed in args.seeds:
-        for file in args.files:
-            for setting in settings(file, seed):
-                key = f"{setting.name}/{file[1]:g}/{seed}"
-                result = trials.run(key, lambda s=setting, n=seed: measure(s, n))
-                found.setdefault(setting.name, []).append(result)
-                write_page(args.output, page([row(r) for r in found.values()], origin))
+    runs = (
+        (s.name, f"{s.name}/{file[1]:g}/{seed}", partial(measure, s, seed))
+        for seed in args.seeds
+        for file in args.files
+        for s in settings(file, seed)
+    )
+    trials.run_settings(
+        runs, lambda found: write_page(args.output, page(found, origin))
+    )
     print(f"Written: {args.output}")
 
 

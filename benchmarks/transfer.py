@@ -17,6 +17,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -257,8 +258,9 @@ def row(found: list[Result]) -> dict[str, str]:
     }
 
 
-def page(rows: list[dict[str, str]], origin: str) -> str:
+def page(found: list[list[Result]], origin: str) -> str:
     """Return the results as Markdown."""
+    rows = [row(of_setting) for of_setting in found]
     table = tabulate(rows, "keys", tablefmt="github", disable_numparse=True)
     return f"""\
 # Transfer of the spectral backbone
@@ -310,13 +312,14 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     origin = provenance(__file__, "FOLDER").replace("--ratings", "--data")
     trials = Trials("transfer", fresh=args.fresh)
-    found: dict[str, list[Result]] = {}
-    for seed in args.seeds:
-        for setting in all_settings(args.data, seed):
-            key = f"{setting.name}/{seed}"
-            result = trials.run(key, lambda s=setting, n=seed: measure(s, n))
-            found.setdefault(setting.name, []).append(result)
-            write_page(args.output, page([row(r) for r in found.values()], origin))
+    runs = (
+        (s.name, f"{s.name}/{seed}", partial(measure, s, seed))
+        for seed in args.seeds
+        for s in all_settings(args.data, seed)
+    )
+    trials.run_settings(
+        runs, lambda found: write_page(args.output, page(found, origin))
+    )
     print(f"Written: {args.output}")
 
 
