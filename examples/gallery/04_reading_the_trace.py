@@ -3,7 +3,8 @@
 Inverse gradient tries a step of size alpha along the model's own opinion on unlabeled
 pairs, and held-out labels say whether to take it (direct), to go the other way
 (inverse) or to stay (pass). A step that is too small changes next to nothing; one that
-is too large is never worth taking.
+is too large is never worth taking. The training-test rows of the picture are trained on
+as well, so its curve is not held out.
 """
 
 import textwrap
