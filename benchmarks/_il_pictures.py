@@ -41,8 +41,8 @@ def draw_all(trials: Trials, y_report: np.ndarray, folder: Path) -> None:
         for model in MODELS:
             key = f"{when}/{model}"
             rated[when, model] = {
-                "never rated": trials.array(key, "w1_pool"),
                 **split(trials.array(key, "w1_report"), y_report),
+                "never rated": trials.array(key, "w1_pool"),  # colours go in order
             }
     save(draw_weights(rated, MODELS), folder / "il_figure3.png")
     few = {}

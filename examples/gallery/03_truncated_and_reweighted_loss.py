@@ -2,7 +2,8 @@
 
 A third of the true negatives is recorded as positive. The truncated loss (T-CE) leaves
 out the positives that are hardest to fit, the reweighted loss (R-CE) lets them count
-less. Both bet that a model fits true positives first.
+less. Both bet that a model fits true positives first. On the left a line is the mean,
+its band the middle half of the rows.
 """
 
 import matplotlib.pyplot as plt
