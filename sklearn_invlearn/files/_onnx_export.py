@@ -85,7 +85,7 @@ class OnnxMixin:
         `encode`), n ≥ 1, and one output, the probability ``proba`` (n,) float32
         of ``classes_[1]``: what `predict_proba` says, in single precision. Code 0, an
         unknown id, is scored as the average user or item, whatever `handle_unknown`
-        says. Needs ``pip install 'sklearn-invlearn[onnx]'``.
+        says. Needs the extra ``onnx``, ``pip install '.[onnx]'``.
 
         Parameters
         ----------

@@ -344,7 +344,7 @@ one, default=None
         Raises
         ------
         ValueError
-            For whatever the recommender's `partial_fit` raises one.
+            Wherever the recommender's `partial_fit` raises one.
         """
         fitted = hasattr(self, "net_")
         old = self.recommender_ if fitted else self._unfitted_recommender(False)

@@ -10,10 +10,10 @@ _SAMPLING_MARK = "    <sampling parameters>\n"
 
 _SHARED_PARAMETERS = """\
     backbone : str or torch module class, default="spectral"
-        The model of a pair, by name or as a class of your own. "spectral" learns from
-        the structure of all exposures, chooses rank and regularisation by itself, and
-        is fitted to the labels before the procedure begins; it wins where labels are
-        few. "gmf", "mlp" and "neumf" are generalised
+        The model of a pair, by name or as a class of your own. "spectral" (refused by
+        `MultiTaskRecommender`) learns from the structure of all exposures, chooses rank
+        and regularisation by itself, and is fitted to the labels before the procedure
+        begins; it wins where labels are few. "gmf", "mlp" and "neumf" are generalised
         matrix factorisation, multi-layer perceptron, and both side by side (He et al.,
         "Neural Collaborative Filtering", WWW 2017, doi:10.1145/3038912.3052569);
         "cdae" scores from the user's history, the positives in `X` (collaborative
@@ -71,7 +71,7 @@ _SHARED_PARAMETERS = """\
         Without `X_val` in `fit`, True sets a share of `validation_fraction` of the
         labelled rows aside. "auto" is True if `X_val` is passed or there are 10,000
         labelled rows or more (20 of either class); without `X_val` it is False for
-        "spectral".
+        "spectral", `MultiTaskRecommender` and `NegativeReweightingRecommender`.
 
     validation_fraction : float, default=0.1
         Share of the labelled rows to set aside, stratified by class.

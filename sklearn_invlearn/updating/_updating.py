@@ -146,7 +146,7 @@ default=None
         Raises
         ------
         ValueError
-            For labels or columns that are not those of `fit`, or for whatever `fit`
+            For labels or columns that are not those of `fit`, and wherever `fit`
             raises one.
 
         Notes
@@ -191,8 +191,7 @@ default=None
             data, held_out = self._update_data(pairs, encoder, seeds)
             callbacks = self._callbacks(False, None, "update")
             module = self._grown_module(encoder, data)
-            kind = self._update_net()
-            net = self._make_net(module, device, seeds["shuffle"], callbacks, kind)
+            net = self._make_net(module, device, seeds["shuffle"], callbacks)
             net.resume(self.net_).max_epochs = n_epochs
             sides = self._table_sides()
             _train_touched_rows(net, data, pairs, encoder, sides, keep_shared)
@@ -236,10 +235,6 @@ default=None
         self._update_seed = seed
         self._n_updates = 0
         self._streamed = False
-
-    def _update_net(self) -> tuple[type[PairNet], dict[str, Any]]:
-        """Return the class of the net for an update, and its parameters."""
-        return self._net()
 
     # ---- data of an update -------------------------------------------------------
 
