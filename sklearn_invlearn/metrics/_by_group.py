@@ -149,7 +149,8 @@ def score_by_group(
         metric without users, such as `sklearn.metrics.roc_auc_score`, pass
         ``lambda y, score, users: roc_auc_score(y, score)``.
     pos_label : int, float, bool or str, default=None
-        The positive label; None takes the larger one.
+        The positive label; None takes the larger one, or 1 or True if `y_true` has
+        one label only.
 
     Returns
     -------
@@ -162,7 +163,8 @@ def score_by_group(
     Raises
     ------
     ValueError
-        For unequal lengths, no pairs, missing ids or groups, or NaN scores.
+        For unequal lengths, no pairs, missing ids or groups, NaN scores, or a single
+        label that is not 0 or 1.
 
     See Also
     --------
@@ -184,7 +186,7 @@ def score_by_group(
     ([2, 4], [0.0, 0.75])
     """
     user, _ = factorise(_as_ids(users, "users"), "users")
-    positive = check_labels(as_column(y_true, "y_true"), pos_label)
+    positive = check_labels(as_column(y_true, "y_true"), pos_label, by_name=True)
     score = check_score(as_column(y_score, "y_score"))
     group, names = factorise(_as_ids(groups, "groups"), "groups")
     lengths = [len(positive), len(score), len(user), len(group)]

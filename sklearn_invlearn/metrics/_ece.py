@@ -102,7 +102,7 @@ def ece_score(
         raise ValueError(
             "There are no pairs to evaluate: y_true and y_proba are empty."
         )
-    positive = _check_positive(y_array, pos_label)
+    positive = check_labels(y_array, pos_label, by_name=True)
     bins = _bins(proba, n_bins, strategy)
     gap = np.bincount(bins, positive) - np.bincount(bins, proba)
     return float(np.abs(gap).sum() / len(proba))
@@ -112,7 +112,7 @@ def _bins(proba: FloatArray, n_bins: int, strategy: str) -> NDArray[np.intp]:
     """Return the bin of each pair (n,), that of scikit-learn's calibration curve."""
     edges = np.linspace(0.0, 1.0, n_bins + 1)
     if strategy == "quantile":
-        edges = np.quantile(proba, edges)
+        edges = np.percentile(proba, edges * 100)  # rounds as scikit-learn does
     return np.searchsorted(edges[1:-1], proba)
 
 
@@ -125,17 +125,3 @@ def _check_proba(proba: NDArray[Any]) -> FloatArray:
             "of predict_proba."
         )
     return proba
-
-
-def _check_positive(y_array: NDArray[Any], pos_label: Any) -> NDArray[np.bool_]:
-    positive = check_labels(y_array, pos_label)
-    if pos_label is None and (positive.all() or not positive.any()):
-        # A single label: here its name decides, unlike in a ranking.
-        label = y_array.tolist()[0]
-        if label not in (0, 1):
-            raise ValueError(
-                f"y_true has one label only, {label!r}, which may be the positive or "
-                "the negative one: pass pos_label."
-            )
-        return np.full(len(y_array), label == 1)
-    return positive

@@ -23,9 +23,17 @@ _LARGEST_EXACT_FLOAT = {2: 2**11, 4: 2**24, 8: 2**53}
 
 
 def check_pairs(
-    y_true: Any, y_score: Any, users: Any, pos_label: Any = None
+    y_true: Any,
+    y_score: Any,
+    users: Any,
+    pos_label: Any = None,
+    *,
+    by_name: bool = False,
 ) -> tuple[BoolArray, NDArray[Any], IntArray]:
-    """Return ``(positive, score, codes)`` of n pairs, each of shape (n,)."""
+    """Return ``(positive, score, codes)`` of n pairs, each of shape (n,).
+
+    `by_name` is that of `check_labels`.
+    """
     y_array = as_column(y_true, "y_true")
     score = check_score(as_column(y_score, "y_score"))
     user_array = as_column(users, "users")
@@ -41,7 +49,7 @@ def check_pairs(
             "There are no pairs to evaluate: y_true, y_score and users are empty. "
             "Check the filter or the split which made them."
         )
-    positive = check_labels(y_array, pos_label)
+    positive = check_labels(y_array, pos_label, by_name=by_name)
     codes, _ = factorise(user_array, "users")
     return positive, score, codes
 
@@ -97,8 +105,14 @@ def check_score(score: NDArray[Any], name: str = "y_score") -> NDArray[Any]:
     return score
 
 
-def check_labels(y_true: NDArray[Any], pos_label: Any = None) -> BoolArray:
-    """Return which labels are the positive one: `pos_label`, or the larger of two."""
+def check_labels(
+    y_true: NDArray[Any], pos_label: Any = None, *, by_name: bool = False
+) -> BoolArray:
+    """Return which labels are the positive one: `pos_label`, or the larger of two.
+
+    In a ranking, a single label has no other one to be ranked against, and its name
+    does not matter. Where it does, `by_name` asks for 0 or 1 (False or True).
+    """
     labels = _distinct_labels(y_true)
     if len(labels) > 2:
         raise ValueError(
@@ -107,7 +121,13 @@ def check_labels(y_true: NDArray[Any], pos_label: Any = None) -> BoolArray:
             "`rating >= 4`, and leave out unlabeled pairs."
         )
     if pos_label is None:
-        # With a single label no user has both classes: its name does not matter.
+        if by_name and len(labels) == 1:
+            if labels[0] not in (0, 1):
+                raise ValueError(
+                    f"y_true has one label only, {labels[0]!r}, which may be the "
+                    "positive or the negative one: pass pos_label."
+                )
+            return np.full(len(y_true), labels[0] == 1)
         return np.asarray(y_true == labels[-1], dtype=bool)
     if len(labels) == 2 and pos_label not in labels:
         raise ValueError(

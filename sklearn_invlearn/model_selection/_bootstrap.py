@@ -18,6 +18,7 @@ from ._resampled_metrics import Floats, IntArray, Metric, get_metric
 from ._splitter import by_first_appearance
 
 _BLOCK_COUNTS = 4_000_000  # of (replicates, users) at a time
+_FEW_USERS = 15  # with 15, a p-value below .05 comes in 8 of 100 cases by chance
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class BootstrapDifference:
     p_value : float
         Two-sided, for no difference.
     n_users : int
-        Users that were drawn from.
+        Users that the metric is of. In the mean over users these are the ones with
+        both classes; to draw others changes nothing.
     n_undefined : int
         Replicates that were left out since the metric is undefined there.
     replicates : ndarray of shape (n_boot - n_undefined,)
@@ -108,13 +110,15 @@ def paired_bootstrap(
         "recall@k" over the pairs of each user, such as "ndcg@10"; "log_loss" and
         "brier", of which less is better. Or a function ``metric(y, score, users)``
         with labels 0 and 1, in which a user who is drawn twice is two users; that
-        takes a call per resample. It is undefined where it raises ValueError.
+        takes a call per resample. It is undefined where it raises ValueError. Its
+        difference is a - b as well, whether more of it is better or less.
     n_boot : int, default=2000
         Number of resamples.
     confidence_level : float, default=0.95
         Share of the resampled differences inside the interval.
     pos_label : int, float, bool or str, default=None
-        The positive label; None takes the larger one.
+        The positive label; None takes the larger one, or 1 or True if `y_true` has
+        one label only.
     random_state : int, RandomState instance or None, default=None
         Seed of the resamples.
 
@@ -131,6 +135,11 @@ def paired_bootstrap(
         For an unknown metric, bad pairs (see `gauc_score`), no probabilities where
         they are needed, or if the metric is undefined.
 
+    Warns
+    -----
+    UserWarning
+        If the metric is of fewer than fifteen users.
+
     See Also
     --------
     compare_recommenders : Trains the models too, with equal budgets.
@@ -140,7 +149,8 @@ def paired_bootstrap(
     The interval speaks of other users like these, given the two fitted models. What
     other training rows or seeds would change is not in it. With few users (below
     fifty or so) such an interval is too narrow; with one user there is none, and its
-    ends and the p-value are NaN (with a warning).
+    ends and the p-value are NaN. Users that the metric leaves out, such as those with
+    one class, do not count.
 
     References
     ----------
@@ -159,7 +169,9 @@ def paired_bootstrap(
     (True, True)
     """
     chosen = get_metric(metric)
-    positive, a, codes = check_pairs(y_true, score_a, users, pos_label)
+    positive, a, codes = check_pairs(
+        y_true, score_a, users, pos_label, by_name=not chosen.ranks
+    )
     codes = by_first_appearance(codes)  # one seed, one result, whatever the ids are
     b = check_score(as_column(score_b, "score_b"), "score_b")
     if len(b) != len(a):
@@ -187,7 +199,8 @@ def paired_bootstrap(
             for multiplicity in multiplicities(n_users, n_boot, random_state)
         ]
     )
-    return summarise(chosen.name, values, differences, confidence_level, n_users)
+    n_counted = int(prepared[0].counts.sum())
+    return summarise(chosen.name, values, differences, confidence_level, n_counted)
 
 
 def multiplicities(n_users: int, n_boot: int, random_state: Any) -> Iterator[IntArray]:
@@ -213,20 +226,32 @@ def summarise(
     confidence_level: float,
     n_users: int,
 ) -> BootstrapDifference:
-    """Turn resampled differences (R,), some of them NaN, into interval and p-value."""
+    """Turn resampled differences (R,), some of them NaN, into interval and p-value.
+
+    `n_users` are those that the metric is of.
+    """
     defined = differences[~np.isnan(differences)]
     n = len(defined)
     tails = np.array([np.nan, np.nan])
     p_value = np.nan
     if n_users < 2:
         warnings.warn(
-            f"{name}: all pairs are of one user, and resamples of one user are all the "
-            "same: there is no interval and no p-value (NaN). Likely `users` is not "
-            "the column of users; if it is, evaluate on more of them.",
+            f"{name} is of one user here, and resamples of one user are all the same: "
+            "there is no interval and no p-value (NaN). Likely the other users have "
+            "one class only, or `users` is not the column of users; if it is, evaluate "
+            "on more of them.",
             UserWarning,
             stacklevel=4,
         )
     elif n:
+        if n_users < _FEW_USERS:
+            warnings.warn(
+                f"{name} is of {n_users} users here: with so few, the interval is too "
+                "narrow and the p-value too small. Evaluate on more users; of metrics "
+                "by user, those with both classes count.",
+                UserWarning,
+                stacklevel=4,
+            )
         outside = (1 - confidence_level) / 2
         tails = np.quantile(defined, [outside, 1 - outside])
         beyond = min((defined <= 0).sum(), (defined >= 0).sum())

@@ -24,7 +24,7 @@ from ._description import describe
 from ._fit_params import FitTables, in_tuple
 from ._judge import check_metrics, judge
 from ._labels import two_classes
-from ._resampled_metrics import get_metric
+from ._resampled_metrics import get_metric, refuse_losses
 from ._run_cache import RunCache, key_of, table_hash
 from ._trials import Task, run
 
@@ -132,12 +132,13 @@ def compare_recommenders(
         Seeds of validation split, settings drawn and training.
     validation : float, int or splitter, default=0.2
         How to validate a setting: on a stratified share of the labelled rows, in a
-        number of folds, or by a splitter or a list of (training, validation) positions.
+        number of folds, or by a splitter or pairs of (training, validation) positions.
     metrics : sequence of str or callable, \
             default=("roc_auc", "gauc", "ndcg@10", "log_loss")
-        What to report; see :func:`paired_bootstrap`. The first orders the table.
+        What to report; see :func:`paired_bootstrap`. The first orders the table. Of a
+        function more is better, whatever it computes: return the negative of a loss.
     select_by : str or callable, default="roc_auc"
-        Metric that chooses the setting.
+        Metric that chooses the setting; of a function, the setting with the most.
     reference : str, default=None
         The method that the others are compared with. None takes the baseline with
         the best validation score: the choice does not look at the test rows either.
@@ -170,8 +171,9 @@ def compare_recommenders(
     ValueError
         If a method has the name of a baseline, neither or both of test rows and `cv`
         are given, no method takes `X_extra`, some method takes no `sample_weight`,
-        two metrics have one name, or a metric is undefined on test or validation rows.
-        All of this is found out before anything is trained.
+        two metrics have one name, a function has that of a loss, or a metric is
+        undefined on test or validation rows. All of this is found out before anything
+        is trained, but for what a function says of its rows.
     TypeError
         For a metric of probabilities and a method without them.
 
@@ -217,6 +219,7 @@ def compare_recommenders(
     chosen = [get_metric(metric) for metric in metrics]
     check_metrics(chosen)
     selector = get_metric(select_by)
+    refuse_losses([*chosen, selector])
     y_array, classes, _ = two_classes(y)
     contenders = _contenders(recommenders, param_distributions, len(y_array))
     if reference is not None and reference not in contenders:
@@ -230,6 +233,8 @@ def compare_recommenders(
     )
     tables = FitTables(X_unlab, X_extra, y_extra, sample_weight)
     tables.check(y_array, {name: est for name, (est, _) in contenders.items()})
+    if not isinstance(validation, Real) and not hasattr(validation, "split"):
+        validation = list(validation)  # used for every split and seed
     tasks = {}
     data = _hashes(X, X_test, tables)
     for split, fold in enumerate(folds):

@@ -67,6 +67,9 @@ def outer_splits(
 def _require_defined(
     metric: Metric, positive: Any, users: IntArray, where: str
 ) -> None:
+    """Raise if a ranking has nothing to rank, which no score would change."""
+    if len(positive) and not metric.ranks:
+        return
     flat = np.full(len(positive), 0.5)
     try:
         value = metric.value(positive, flat, factorise(users, "users")[0])
@@ -97,6 +100,8 @@ def inner_splits(
             else validation
         )
         _require_positions(splits)
+    if not splits:
+        raise ValueError("validation has no splits: no setting can be chosen.")
     for _, valid in splits:
         positive = check_labels(fold.y)[valid]
         _require_defined(selector, positive, users[valid], "the validation rows")

@@ -174,7 +174,7 @@ class Comparison:
 
 
 def get_direction(metric: str) -> bool:
-    """Return whether more of a metric is better; of functions it is."""
+    """Return whether more of a metric is better; of functions, no losses, it is."""
     try:
         return get_metric(metric).greater_is_better
     except ValueError:

@@ -73,6 +73,7 @@ def judge(
     rows = [{k: v for k, v in run.items() if k != "score"} for run in runs]
     for metric in metrics:
         replicates = {}
+        counts = np.zeros(n_users, dtype=bool)
         for method in methods:
             prepared, values = [], []
             for row in rows:
@@ -85,6 +86,7 @@ def judge(
                 one = metric.build(test.positive, score, test.users, n_users)
                 row[metric.name] = float(one(np.ones((1, n_users), dtype=np.int64))[0])
                 prepared.append(one)
+                counts |= one.counts
                 values.append((row["seed"], row[metric.name]))
             means[method, metric.name] = float(np.mean([v for _, v in values]))
             deviations[method, metric.name] = _deviation(values)
@@ -95,7 +97,7 @@ def judge(
             pair = means[method, metric.name], means[reference, metric.name]
             difference = replicates[method] - replicates[reference]
             differences[method, metric.name] = summarise(
-                metric.name, pair, difference, confidence_level, n_users
+                metric.name, pair, difference, confidence_level, int(counts.sum())
             )
     first = metrics[0]
     sign = -1 if first.greater_is_better else 1

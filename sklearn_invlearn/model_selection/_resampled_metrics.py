@@ -10,7 +10,7 @@ Sizes: n pairs, U users, R replicates.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,21 +26,41 @@ from ..metrics._ndcg import expected_ndcg
 from ..metrics._recall import expected_recall
 
 Floats = NDArray[np.float64]
-# Multiplicities (R, U) -> values (R,), NaN where the metric is undefined.
-Resampled = Callable[[IntArray], Floats]
-Builder = Callable[[BoolArray, Floats, IntArray, int], Resampled]
 
 _BLOCK_VALUES = 2_000_000  # of (replicates, pairs) at a time
+_LOSSES = {"brier", "deviance", "ece", "error", "loss", "mae", "mse", "rmse"}
+_NEGATED = {"minus", "neg", "negated", "negative"}
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """A metric of rows: multiplicities (R, U) -> values (R,), NaN where undefined.
+
+    ``counts`` (U,) says which users the metric is of; the others change no value.
+    """
+
+    values: Callable[[IntArray], Floats]
+    counts: BoolArray
+
+    def __call__(self, multiplicity: IntArray) -> Floats:
+        return self.values(multiplicity)
+
+
+Builder = Callable[[BoolArray, Floats, IntArray, int], Resampled]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric by name; ``build(positive, score, codes, n_users)`` prepares rows."""
+    """A metric by name; ``build(positive, score, codes, n_users)`` prepares rows.
+
+    A metric that ``ranks`` is undefined where there is one class only.
+    """
 
     name: str
     build: Builder
     greater_is_better: bool = True
     needs_proba: bool = False
+    ranks: bool = True
 
     def value(self, positive: BoolArray, score: Floats, codes: IntArray) -> float:
         """Return the metric of the rows as they are, NaN if it is undefined."""
@@ -52,7 +72,8 @@ class Metric:
 def get_metric(metric: Any) -> Metric:
     """Return the metric for a name, or around a function (y, score, users)."""
     if callable(metric):
-        return Metric(getattr(metric, "__name__", repr(metric)), _of_rows(metric))
+        name = getattr(metric, "__name__", repr(metric))
+        return Metric(name, _of_rows(metric), ranks=False)
     if isinstance(metric, str):
         at_k = re.fullmatch(r"(ndcg|recall)@([1-9]\d*)", metric)
         if at_k:
@@ -65,6 +86,18 @@ def get_metric(metric: Any) -> Metric:
     )
 
 
+def refuse_losses(metrics: Iterable[Metric]) -> None:
+    """Raise for a function that is called a loss: of functions, more is better."""
+    for metric in metrics:
+        words = set(re.split(r"[^a-z]+", metric.name.lower()))
+        if metric.greater_is_better and words & _LOSSES and not words & _NEGATED:
+            raise ValueError(
+                f"The metric {metric.name!r} sounds like a loss, but of a function "
+                "more is taken to be better: the worst method would come first. Return "
+                f"the negative, and call the function 'neg_{metric.name}'."
+            )
+
+
 def ratio_of_sums(numerator: Floats, denominator: Floats) -> Resampled:
     """Return the resampled ratio of two sums over users, each of (U,) terms."""
 
@@ -73,7 +106,7 @@ def ratio_of_sums(numerator: Floats, denominator: Floats) -> Resampled:
         with np.errstate(invalid="ignore"):
             return np.where(total > 0, multiplicity @ numerator, np.nan) / total
 
-    return resampled
+    return Resampled(resampled, denominator > 0)
 
 
 def _mean_of_rows(loss: Callable[[BoolArray, Floats], Floats]) -> Builder:
@@ -140,7 +173,7 @@ def _pooled_auc(
         starts = range(0, len(multiplicity), step)
         return np.concatenate([of_block(multiplicity[s : s + step]) for s in starts])
 
-    return resampled
+    return Resampled(resampled, np.bincount(codes, minlength=n_users) > 0)
 
 
 def _of_rows(function: Callable[..., float]) -> Builder:
@@ -166,7 +199,10 @@ def _of_rows(function: Callable[..., float]) -> Builder:
                     raise
                 return np.nan
 
-        return lambda multiplicity: np.array([one(m) for m in multiplicity], float)
+        def resampled(multiplicity: IntArray) -> Floats:
+            return np.array([one(m) for m in multiplicity], float)
+
+        return Resampled(resampled, n_rows > 0)
 
     return build
 
@@ -177,6 +213,10 @@ def _log_loss(positive: BoolArray, proba: Floats) -> Floats:
     return -xlogy(positive, proba) - xlogy(~positive, 1 - proba)
 
 
+def _squared_error(positive: BoolArray, proba: Floats) -> Floats:
+    return np.square(proba - positive)
+
+
 METRICS = {
     metric.name: metric
     for metric in (
@@ -184,7 +224,7 @@ METRICS = {
         Metric("gauc", _mean_of_users(user_aucs)),
         Metric("weighted_gauc", _mean_of_users(user_aucs, weighted=True)),
         Metric("mrr", _mean_of_users(user_reciprocal_ranks)),
-        Metric("log_loss", _mean_of_rows(_log_loss), False, True),
-        Metric("brier", _mean_of_rows(lambda y, p: np.square(p - y)), False, True),
+        Metric("log_loss", _mean_of_rows(_log_loss), False, True, False),
+        Metric("brier", _mean_of_rows(_squared_error), False, True, False),
     )
 }

@@ -129,6 +129,14 @@ def test_other_metrics():
     assert flipped["score"].tolist() == [1.0, 0.0]
 
 
+def test_a_single_label_is_counted_by_its_name():
+    rows = [1, 2], [0, 1], [0, 0]
+    for label in (0, 1):
+        table = score_by_group([label] * 2, *rows)
+        assert table["n_positive"].tolist() == [2 * label]
+    assert score_by_group(["b"] * 2, *rows, pos_label="c")["n_positive"] == [0]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -140,6 +148,7 @@ def test_other_metrics():
         (lambda: score_by_group([1, 0], [1, 2], [1, 1], [1]), "one entry per pair"),
         (lambda: score_by_group([1, 0], [1, np.nan], [1, 1], [1, 1]), "NaN"),
         (lambda: score_by_group([], [], [], []), "users is empty"),
+        (lambda: score_by_group([2, 2], [1, 2], [1, 1], [1, 1]), "pass pos_label"),
     ],
 )
 def test_what_makes_no_sense_is_refused(call, message):

@@ -65,6 +65,19 @@ def test_same_bins_as_the_curve_of_scikit_learn(strategy):
     assert value == pytest.approx(expected)
 
 
+def test_bins_of_equal_mass_round_as_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        n, n_bins = rng.integers(2, 60), int(rng.integers(2, 9))
+        y, proba = np.r_[0, 1, rng.integers(0, 2, n - 2)], rng.random(n).round(2)
+        shares, means = calibration_curve(y, proba, n_bins=n_bins, strategy="quantile")
+        edges = np.percentile(proba, np.linspace(0, 1, n_bins + 1) * 100)
+        counts = np.bincount(np.searchsorted(edges[1:-1], proba))
+        expected = np.average(np.abs(shares - means), weights=counts[counts > 0])
+        value = ece_score(y, proba, n_bins=n_bins, strategy="quantile")
+        assert value == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("strategy", ["uniform", "quantile"])
 @given(pairs=rows, random=st.randoms(use_true_random=False))
 def test_order_does_not_matter_and_one_bin_is_the_smallest(strategy, pairs, random):

@@ -27,9 +27,10 @@ FUNCTIONS = {
     "brier": of_pairs(brier_score_loss),
 }
 each_metric = pytest.mark.parametrize("name", FUNCTIONS)
+few_users = pytest.mark.filterwarnings("ignore:.* with so few, the interval")
 
 
-def random_rows(n=300, n_users=12, n_scores=9, seed=0):
+def random_rows(n=300, n_users=16, n_scores=9, seed=0):
     """Return y, two scores in (0, 1) with ties, and users."""
     rng = np.random.default_rng(seed)
     y = rng.integers(0, 2, n)
@@ -51,6 +52,7 @@ def repeated(rows, codes, multiplicity):
     return [column[taken] for column in rows], users
 
 
+@few_users
 @each_metric
 def test_replicates_are_those_of_a_naive_loop(name):
     y, a, b, users = random_rows(120, n_users=6)
@@ -140,26 +142,60 @@ def test_the_interval_covers_about_as_often_as_it_says():
     assert 175 <= covered <= 199
 
 
+@few_users
 def test_undefined_replicates_are_counted():
-    y, users = np.array([0, 1, 1, 1]), np.array([0, 0, 1, 2])
-    score = np.array([0.1, 0.9, 0.5, 0.4])
+    y, users = np.array([0, 1, 0, 1, 1]), np.array([0, 0, 3, 3, 1])
+    score = np.array([0.1, 0.9, 0.2, 0.5, 0.4])
     result = paired_bootstrap(
         y, score, 1 - score, users, metric="gauc", n_boot=200, random_state=0
     )
     (counts,) = multiplicities(3, 200, 0)
-    assert result.n_undefined == (counts[:, 0] == 0).sum() > 20
+    assert result.n_undefined == (counts[:, :2].sum(axis=1) == 0).sum() > 5
     assert (result.replicates == 1.0).all()
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "gauc", "ndcg@3"])
 def test_one_user_says_nothing_of_others(metric):
     y, a, b, _ = random_rows(40)
-    with pytest.warns(UserWarning, match="all pairs are of one user") as log:
+    with pytest.warns(UserWarning, match="is of one user here") as log:
         result = paired_bootstrap(y, a, b, ["ann"] * 40, metric=metric, n_boot=20)
     assert [warning.filename for warning in log] == [__file__]
     assert np.isfinite(result.difference)
     assert np.isnan([result.low, result.high, result.p_value]).all()
     assert "p = nan (20 resamples of 1 users)" in str(result)
+
+
+@pytest.mark.parametrize("metric", ["gauc", "weighted_gauc", "mrr", "ndcg@3"])
+def test_users_without_both_classes_are_no_evidence(metric):
+    y = np.r_[np.ones(100, int), 1, 0, 0]
+    users = np.r_[np.arange(100), [100] * 3]
+    a, b = np.random.default_rng(0).random((2, 103))
+    with pytest.warns(UserWarning, match="one user here.* one class only"):
+        alone = paired_bootstrap(y, a, b, users, metric=metric, n_boot=50)
+    assert alone.n_users == 1
+    assert np.isnan([alone.low, alone.high, alone.p_value]).all()
+    y, users = np.r_[y, 1, 0], np.r_[users, 101, 101]
+    with pytest.warns(UserWarning, match=f"{metric} is of 2 users here: with so few"):
+        pair = paired_bootstrap(
+            y, *np.random.default_rng(0).random((2, 105)), users, metric=metric
+        )
+    assert pair.n_users == 2
+
+
+@few_users
+@pytest.mark.parametrize(
+    "metric",
+    ["brier", "log_loss", lambda y, p, u: brier_score_loss(y, p, labels=[0, 1])],
+)
+def test_a_single_label_is_taken_by_its_name(metric):
+    rows = [0.1] * 6, [0.6] * 6, [1, 1, 2, 2, 3, 3]
+    for label, better in ((0, -1), (1, 1), (False, -1), (True, 1)):
+        found = paired_bootstrap([label] * 6, *rows, metric=metric, n_boot=5)
+        assert np.sign(found.difference) == better
+    with pytest.raises(ValueError, match=r"one label only, 'no'.* pass pos_label"):
+        paired_bootstrap(["no"] * 6, *rows, metric=metric)
+    named = paired_bootstrap(["no"] * 6, *rows, metric=metric, pos_label="yes")
+    assert named.difference < 0
 
 
 def test_labels_and_ids_of_any_kind():
@@ -197,9 +233,10 @@ def test_bad_input():
             paired_bootstrap(y, a, b, users, **wrong)
 
 
+@few_users
 def test_a_function_that_raises_is_undefined_on_that_resample():
-    y, users = [1, 0, 1, 1], [0, 0, 1, 1]  # user 1 has positives alone
-    pair = ([0.9, 0.1, 0.2, 0.3], [0.1, 0.9, 0.2, 0.3])
+    y, users = [1, 0, 1, 1, 1, 0], [0, 0, 1, 1, 2, 2]  # user 1 has positives alone
+    pair = ([0.9, 0.1, 0.2, 0.3, 0.5, 0.4], [0.1, 0.9, 0.2, 0.3, 0.5, 0.4])
     found = [
         paired_bootstrap(y, *pair, users, metric=metric, n_boot=99, random_state=0)
         for metric in (gauc_score, "gauc")
@@ -207,4 +244,4 @@ def test_a_function_that_raises_is_undefined_on_that_resample():
     assert found[0].n_undefined == found[1].n_undefined > 0
     np.testing.assert_array_equal(found[0].replicates, found[1].replicates)
     with pytest.raises(ValueError, match="no user"):
-        paired_bootstrap([1, 1, 0, 0], *pair, users, metric=gauc_score)
+        paired_bootstrap([1, 1, 0, 0, 1, 1], *pair, users, metric=gauc_score)

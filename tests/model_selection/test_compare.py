@@ -95,6 +95,7 @@ def test_ways_to_validate(rows, validation):
     assert len([entry for entry in Shouting.log if entry[0] == "fit"]) == n + 1
 
 
+@pytest.mark.filterwarnings("ignore:.* with so few, the interval")
 @pytest.mark.parametrize("cv", [3, ColdUserKFold(2), LeaveLastN(3)])
 def test_splits_instead_of_test_rows(rows, cv):
     found = compare_recommenders(
@@ -158,3 +159,35 @@ def test_two_jobs_give_the_same(rows):
         k: v.low for k, v in two.differences.items()
     }
     assert [run["params"] for run in one.runs] == [run["params"] for run in two.runs]
+
+
+def test_functions_need_not_be_defined_for_equal_scores(rows):
+    def correlation(y, score, users):
+        return np.corrcoef(y, score)[0, 1]
+
+    def precision_at_half(y, score, users):
+        best = score > np.median(score)
+        if not best.any():
+            raise ValueError("no row is in the better half")
+        return y[best].mean()
+
+    def neg_abs_error(y, score, users):
+        return -np.abs(y - score).mean()
+
+    found = compare_recommenders(
+        {"rule": Shouting()},
+        **rows,
+        **{**QUICK, "n_boot": 2},
+        metrics=[correlation, precision_at_half, neg_abs_error],
+        select_by=correlation,
+    )
+    assert found.methods[0] == "rule"
+    assert found.means["rule", "neg_abs_error"] < 0 < found.means["rule", "correlation"]
+
+
+def test_validation_may_be_read_once(rows):
+    splits = list(ColdUserKFold(3).split(rows["X"]))
+    settings = {**QUICK, "seeds": [0, 1]}
+    for validation in (splits, iter(splits)):
+        found = compare_recommenders({}, **rows, **settings, validation=validation)
+        assert len(found.runs) == 6

@@ -24,6 +24,10 @@ def seed(y, score, users):
     return score.mean()
 
 
+def mean_abs_error(y, score, users):
+    return np.abs(y - score).mean()
+
+
 def test_a_failed_trial_is_counted_and_reported(rows):
     with pytest.warns(UserWarning, match="1 of 2 trials of 'rule' failed.*diverged"):
         found = compare_recommenders(
@@ -37,8 +41,8 @@ def test_a_failed_trial_is_counted_and_reported(rows):
 
 
 def test_nothing_to_choose_by(rows):
-    def spread(y, score, users):  # defined for equal scores, which are tried first
-        return np.nan if np.std(score) else 1.0
+    def spread(y, score, users):
+        return np.nan
 
     with pytest.raises(
         ValueError, match=r"select_by, spread, is NaN .* trial of 'rule'"
@@ -82,6 +86,9 @@ def test_errors_come_before_any_training(rows):
             "positions of rows of X, but yields a li",
         ),
         ({"n_trials": 0}, "n_trials"),
+        ({"validation": []}, "validation has no splits"),
+        ({"metrics": ["roc_auc", mean_abs_error]}, "call the function 'neg_mean_abs_e"),
+        ({"select_by": mean_abs_error}, "sounds like a loss, .* Return the negative"),
     ):
         with pytest.raises(ValueError, match=message):
             compare(**changes)

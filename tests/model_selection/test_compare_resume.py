@@ -88,6 +88,7 @@ def test_other_code_is_repeated(rows, tmp_path, n_done):
     assert (other["params"], other["validation"] < 0) == ({"sign": -1}, True)
 
 
+@pytest.mark.filterwarnings("ignore:.* with so few, the interval")
 def test_other_training_rows_with_the_same_labels_are_repeated(rows, tmp_path, n_done):
     X, y = rows["X"], rows["y"]
     by_class = np.flatnonzero(y == 0)[:60], np.flatnonzero(y == 1)[:60]
