@@ -1,8 +1,11 @@
 """What skorch callbacks are told, and what the history keeps."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from skorch.callbacks import (
     BatchScoring,
     Callback,
@@ -131,6 +134,15 @@ def test_a_schedule_starts_anew_in_every_call(policy, data):
     est.partial_fit(data.X[:9], data.y[:9], n_epochs=3)
     assert rates.rates_ == first
     assert est.history_[:, "epoch"] == list(range(1, 10))
+
+
+def test_a_schedule_takes_no_optimizer_into_pickles(data):
+    params = {"max_epochs": 2, **SIZES | {"n_factors": 64}}
+    plain = CrossEntropyRecommender(**params).fit(data.X, data.y)
+    est = CrossEntropyRecommender(callbacks=[LRScheduler("StepLR", step_size=1)])
+    est.set_params(**params).fit(data.X, data.y)
+    assert len(pickle.dumps(est)) < len(pickle.dumps(plain)) + 4_000
+    assert len(pickle.dumps(clone(est))) < 4_000
 
 
 @pytest.mark.parametrize("stage", ["warmup", "finetune"])

@@ -13,6 +13,7 @@ from sklearn_invlearn import (
     CrossEntropyRecommender,
     InverseDualLossRecommender,
     InverseGradientRecommender,
+    TruncatedLossRecommender,
 )
 from sklearn_invlearn.baselines import ItemPositiveShare, OneHotLogisticRegression
 
@@ -223,6 +224,55 @@ def test_an_interrupt_before_a_warm_start_trains_leaves_the_old_model(data):
     est.__class__ = Interrupts
     with pytest.raises(KeyboardInterrupt):
         est.fit([[1000, 3], [1000, 4]], [0, 1])
+    assert vars(est) == before
+
+
+class RaisesAtOnce(Callback):
+    def __init__(self, error):
+        self.error = error
+
+    def initialize(self):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("on purpose"), KeyboardInterrupt("this, too")]
+)
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize("extra_feedback", [None, "warmup", "finetune"])
+def test_what_fails_before_the_first_step_is_shown_as_it_is(
+    error, warm_start, extra_feedback, data
+):
+    params = {"extra_feedback": extra_feedback, "warm_start": warm_start}
+    est = TruncatedLossRecommender(max_epochs=1, n_extra_epochs=1, **params, **SIZES)
+    extra = {"X_extra": (data.X[:9],), "y_extra": (data.y[:9],)}
+    tables = {"X": data.X, "y": data.y, **(extra if extra_feedback else {})}
+    before = est.fit(**tables).decision_function(data.X)
+    est.set_params(callbacks=[RaisesAtOnce(error)])
+    with pytest.raises(type(error), match=str(error)):
+        est.fit(**tables)
+    if isinstance(error, KeyboardInterrupt) and extra_feedback == "warmup":
+        assert est.n_iter_ == 1 + 2 * warm_start  # that stage is over
+    elif warm_start:
+        assert (est.decision_function(data.X) == before).all()
+    else:
+        assert not hasattr(est, "net_")
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_what_fails_between_checks_and_training_leaves_the_old_model(
+    error, data, monkeypatch
+):
+    est = CrossEntropyRecommender(max_epochs=1, warm_start=True, **SIZES)
+    before = dict(vars(est.fit(data.X, data.y)))
+
+    def fails(*arguments):
+        raise error
+
+    monkeypatch.setattr(est, "_remember_for_updates", fails)
+    with pytest.raises(error):
+        est.fit([[1000, 3], [1000, 4]], [0, 1])
+    monkeypatch.undo()
     assert vars(est) == before
 
 

@@ -245,6 +245,18 @@ def test_a_boolean_is_no_number(name, data):
         est.fit(data.X, data.y)
 
 
+@pytest.mark.parametrize("batch_size", [50, 64])  # of 320 rows
+def test_integers_of_numpy_are_numbers(batch_size, data):
+    params = {"negatives": "sampled", "backbone": "gmf", "max_epochs": np.int32(1)}
+    scores = [
+        CrossEntropyRecommender(batch_size=size, random_state=0, **params)
+        .fit(data.X, data.y)
+        .decision_function(data.X)
+        for size in (batch_size, np.int64(batch_size))
+    ]
+    assert (scores[0] == scores[1]).all()
+
+
 def test_a_boolean_is_no_number_of_epochs(data):
     est = CrossEntropyRecommender(**QUICK).fit(data.X, data.y)
     for wrong in (True, False, np.True_):

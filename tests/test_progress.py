@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
@@ -121,6 +122,36 @@ def test_a_monitored_fit_is_the_fit_and_does_not_keep_the_data(data, callback_mo
     for est in (monitored, pickle.loads(pickled)):
         assert (est.decision_function(data.X_test) == scores).all()
     assert len(pickled) < len(pickle.dumps(plain)) + X.nbytes / 10
+
+
+def test_callbacks_score_what_would_predict_and_change_nothing(data, callback_module):
+    """No dropout, the average user for an unknown one, random numbers given back."""
+    pairs = np.vstack([data.X_test, [[10**6, data.X[0, 1]]]])
+    seen = []
+
+    def scorer(est, X, y):
+        torch.rand(3)
+        seen.append(est.decision_function(pairs))
+        return {"score": 0.5}
+
+    params = {"backbone": "mlp", "backbone_params": {"dropout": 0.5}, "max_epochs": 3}
+    plain = CrossEntropyRecommender(**SIZES | params).fit(data.X, data.y)
+    monitor = callback_module.ScoringMonitor(scoring=scorer)
+    clone(plain).set_callbacks(monitor).fit(data.X, data.y)
+    assert len(seen) == 4
+    assert (seen[0] != seen[1]).all()
+    for scores in seen[2:]:
+        assert (scores == plain.decision_function(pairs)).all()
+
+
+def test_a_fit_without_epochs_is_scored_once_and_keeps_no_data(data, callback_module):
+    X, y = np.repeat(data.X, 50, axis=0), np.repeat(data.y, 50)
+    plain = CrossEntropyRecommender(random_state=0).fit(X, y)
+    monitor = callback_module.ScoringMonitor(scoring="roc_auc")
+    est = clone(plain).set_callbacks(monitor).fit(X, y).set_callbacks()
+    assert est.n_iter_ == 0
+    assert [row["task_name"] for row in monitor.get_logs().data] == ["fit"]
+    assert len(pickle.dumps(est)) < len(pickle.dumps(plain)) + X.nbytes / 10
 
 
 def test_progress_bar_of_scikit_learn(data, progress_bar, capsys):

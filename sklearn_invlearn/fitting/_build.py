@@ -179,7 +179,7 @@ def share_of_positives(
     n_sampled = 0
     if n_negatives and data.unlabeled is not None:
         n_full, rest = divmod(len(data.labelled), batch_size)
-        sizes = [batch_size] * n_full + [rest] * (rest > 0)
+        sizes = [batch_size] * n_full + ([rest] if rest else [])
         n_sampled = n_negatives * sum(map(data.unlabeled.n_drawn, sizes))
     positive = float(labels["weight"] @ labels["y"])
     total = float(labels["weight"].sum()) + n_sampled

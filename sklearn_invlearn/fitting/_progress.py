@@ -8,8 +8,12 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
+import torch
 from skorch.callbacks import Callback
 from tqdm.auto import tqdm
+
+from ..training import TrainingData
+from ._torch_state import random_numbers_kept
 
 try:  # scikit-learn 1.9 and later; experimental there
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -38,9 +42,9 @@ __all__ = [
 ]
 
 
-def _bar(**what: Any) -> tqdm:
-    """Return a bar on standard error; none where there is no such thing."""
-    return tqdm(disable=sys.stderr is None, **what)
+def _bar(total: int, **what: Any) -> tqdm:
+    """Return a bar on standard error; none without that, or with nothing to count."""
+    return tqdm(total=total, disable=sys.stderr is None or not total, **what)
 
 
 class EpochBar(Callback):
@@ -97,6 +101,8 @@ def _with_rows(starts: range, n_rows: int) -> Iterator[int]:
 class SklearnCallbacks(Callback):
     """Pass the epochs of a net on to the callbacks set on its estimator.
 
+    They score the model as it would predict if training ended now, and change nothing.
+
     Parameters
     ----------
     estimator : BaseRecommender
@@ -112,7 +118,8 @@ class SklearnCallbacks(Callback):
         self.data = data
         self.fitted_attributes = fitted_attributes
 
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, net: Any, X: TrainingData, **kwargs: Any) -> None:
+        self.as_predicting_ = X.as_predicting
         self.fit_ = self.estimator._init_callback_context(max_subtasks=net.max_epochs)
         self.fit_.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
@@ -121,19 +128,24 @@ class SklearnCallbacks(Callback):
         self.epoch_.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        if self._end(self.epoch_):
+        if self._end(self.epoch_, net):
             raise KeyboardInterrupt  # how a skorch callback stops the training
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        self._end(self.fit_)
+        self._end(self.fit_, net)
         # A net is pickled with its callbacks, but it is not to carry the training data.
         self.estimator = self.data = self.fitted_attributes = None
-        self.__dict__.pop("fit_", None)
-        self.__dict__.pop("epoch_", None)
+        for name in ("fit_", "epoch_", "as_predicting_"):
+            self.__dict__.pop(name, None)
 
-    def _end(self, context: Any) -> bool:
-        return context.call_on_fit_task_end(
-            estimator=self.estimator,
-            reconstruction_attributes=self.fitted_attributes,
-            **self.data,
-        )
+    def _end(self, context: Any, net: Any) -> bool:
+        module, training = net.module_, net.module_.training
+        device = torch.device(net.device)
+        with random_numbers_kept(device), self.as_predicting_(module.eval()):
+            stop = context.call_on_fit_task_end(
+                estimator=self.estimator,
+                reconstruction_attributes=self.fitted_attributes,
+                **self.data,
+            )
+        module.train(training)
+        return stop

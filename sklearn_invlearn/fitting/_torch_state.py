@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import Lock, RLock
 
 import torch
@@ -54,14 +54,18 @@ def torch_seed(seed: int, device: torch.device) -> Iterator[None]:
 
     Of several threads, one at a time is inside: they would draw from one generator.
     """
-    on_gpu = device.type == "cuda"
-    with _RANDOM, torch.random.fork_rng(devices=[device] if on_gpu else []):
+    with _RANDOM, random_numbers_kept(device):
         # torch.manual_seed would seed every GPU of the machine.
         torch.default_generator.manual_seed(seed)
-        if on_gpu:
+        if device.type == "cuda":
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+def random_numbers_kept(device: torch.device) -> AbstractContextManager[None]:
+    """Return a block after which torch's generators are as before it."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 @contextmanager

@@ -251,17 +251,18 @@ one, default=None
                     module = self._new_module(encoder, pairs, data, seeds["weights"])
                 else:
                     module = self._grown_module(encoder, data)
-            if before is None:  # from here on, a fit that fails leaves no model behind
-                self.__dict__.pop("net_", None)
-            self.classes_, self.class_count_ = inputs.classes, pairs.class_count
-            self._encoder, self._seen = encoder, incidence(pairs.observed, encoder)
-            self._remember_for_updates(data, seeds["updates"], sample_weight)
             try:
+                if before is None:  # a fit that fails leaves no model behind
+                    self.__dict__.pop("net_", None)
+                self.classes_, self.class_count_ = inputs.classes, pairs.class_count
+                self._encoder, self._seen = encoder, incidence(pairs.observed, encoder)
+                self._remember_for_updates(data, seeds["updates"], sample_weight)
                 self._run(module, pairs, data, seeds, callbacks)
             except BaseException as error:
                 old = before or {}
                 untrained = vars(self).get("net_") is old.get("net_")
                 if untrained or isinstance(error, Exception):
+                    self.__dict__.pop("net_", None)
                     self.__dict__.update(old)
                 raise  # after a Ctrl-C the weights so far stay
         return self
@@ -302,17 +303,16 @@ one, default=None
 
     def _train(self, net: PairNet, data: TrainingData) -> None:
         """Train; after a Ctrl-C the estimator predicts with the weights so far."""
+        if not net.initialized_:
+            net.initialize()
         self.net_ = net
         n_users, n_items = self._encoder.n_users, self._encoder.n_items
         fills = not comes_fitted(self.backbone)  # those know what a newcomer is
-        if fills and data.valid is not None and data.valid.has_unknown:
+        if fills:
             filled = partial(unknown_rows_filled, n_users=n_users, n_items=n_items)
             data = replace(data, as_predicting=filled)
         try:
             net.partial_fit(data)
-        except Exception:  # a KeyboardInterrupt is none
-            del self.net_
-            raise
         finally:
             if fills:
                 fill_unknown_rows(net.module_, n_users, n_items)

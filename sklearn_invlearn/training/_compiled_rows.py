@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 
 _TYPES = (torch.float32, torch.float64)
+_LARGEST = torch.finfo(torch.float32).max
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _ONE_ROW = np.array([[0], [0], [-1]], dtype=np.int32)  # touched, first, following
 
@@ -123,6 +124,8 @@ class CompiledRows:
         self, gradient: list[tuple[Tensor, Tensor]], alpha: float, by_sign: bool
     ) -> list[CompiledPoints]:
         """Return the three points of each of (parameter, g)."""
+        if alpha > _LARGEST:  # as torch says; a kernel would compute with infinity
+            raise RuntimeError(f"{alpha} is no single-precision step without overflow")
         rows = self.touched([g for _, g in gradient])
         return [
             CompiledPoints(self._array(p, one_row=not g.is_sparse), row, alpha, by_sign)

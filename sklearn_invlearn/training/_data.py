@@ -34,7 +34,7 @@ class TrainingData:
         Labelled rows that earlier calls have trained on, and that are not here.
     as_predicting : callable
         ``as_predicting(module)`` is a context in which the module is what it would
-        be if training ended now; `valid` is judged inside.
+        be if training ended now; `valid` is judged inside, and callbacks score.
     """
 
     labelled: Pairs

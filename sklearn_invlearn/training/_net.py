@@ -218,14 +218,11 @@ class PairNet(NeuralNet):
         if not self.initialized_:
             self.initialize()
         self.n_labelled_ = X.n_earlier + len(X.all_labelled)
-        if not self.max_epochs:
-            self.module_.eval()
-            return self
         self.begin_training(X=X, y=y)
         try:
             self.fit_loop(X)
         finally:  # after an interrupt too: early stopping restores the best weights
-            self.notify("on_train_end", X=X, y=y)
+            self.end_training(X=X, y=y)
             self.module_.eval()
         # A loss is that of the weights before its step, so none speaks of the last one.
         if not is_finite(self.module_):
@@ -250,6 +247,17 @@ class PairNet(NeuralNet):
                 callback.on_train_begin(self, **data)
             finally:
                 self.history_ = history
+
+    def end_training(self, **data: Any) -> None:
+        """Notify all of ``on_train_end``; schedules let go of the optimiser.
+
+        They are parameters of an estimator, and would take its weights and memory into
+        pickles and clones.
+        """
+        self.notify("on_train_end", **data)
+        for _, callback in self.callbacks_:
+            if isinstance(callback, LRScheduler):
+                vars(callback).pop("lr_scheduler_", None)
 
     def fit_loop(
         self,

@@ -88,11 +88,6 @@ class Pairs:
         )
 
     @property
-    def has_unknown(self) -> bool:
-        """Whether a pair has an id that is not known."""
-        return bool(((self.user == 0) | (self.item == 0)).any())
-
-    @property
     def codes(self) -> np.ndarray:
         """Codes (2, n) int64 on the CPU."""
         return torch.stack([self.user, self.item]).cpu().numpy()

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ._cases import (
+    METHODS,
     NEW,
     NEW_Y,
     RaisesIn,
@@ -35,6 +36,16 @@ def test_a_warm_start_goes_on_from_the_weights(backbone, data):
             torch.testing.assert_close(new, tensor, atol=1e-5, rtol=1e-5)
     est.set_params(warm_start=False).fit(data.X, data.y)
     assert est.n_iter_ == 2
+
+
+@pytest.mark.parametrize("method", ["none", "dual", "gradient"])
+def test_the_defaults_learn_in_a_warm_fit_too(method, data):
+    est = METHODS[method][0](random_state=0, warm_start=True)
+    est.fit(data.X, data.y, X_unlab=(data.X_unlab,))
+    before = est.decision_function(data.X)
+    est.fit(data.X, 1 - data.y, X_unlab=(data.X_unlab,))
+    assert est.n_iter_ == 1
+    assert (est.decision_function(data.X) != before).all()
 
 
 def test_two_warm_fits_learn_more_than_one(data):
