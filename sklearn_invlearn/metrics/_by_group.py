@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import signature
-from numbers import Integral, Number
+from inspect import Parameter, signature
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from ._gauc import gauc_score
+from ._id_types import refuse_other_types, type_of
 from ._inputs import IntArray, as_column, check_labels, check_score, factorise
 
 
@@ -76,7 +77,7 @@ def activity_groups(
         count_of = dict(zip(known.tolist(), np.bincount(past).tolist()))
         counts = np.array([count_of.get(key, 0) for key in distinct.tolist()])
         if not counts.any():
-            _refuse_other_types(distinct.tolist(), known.tolist())
+            refuse_other_types(distinct.tolist(), known.tolist(), "the ids", "history")
     return groups_of_counts(counts, n_groups, equal)[codes]
 
 
@@ -89,26 +90,6 @@ def groups_of_counts(counts: IntArray, n_groups: int, equal: str) -> IntArray:
     middle = (mass.cumsum() - mass / 2) / mass.sum()
     group = np.minimum(n_groups * middle, n_groups - 1).astype(np.int64)
     return np.unique(group, return_inverse=True)[1].astype(np.int64)[position]
-
-
-def _refuse_other_types(ids: list[Any], history: list[Any]) -> None:
-    """Raise if no id is of a type of those in `history`, where none of them occurs."""
-    theirs, ours = set(map(_type_of, ids)), set(map(_type_of, history))
-    if not theirs & ours:
-        raise ValueError(
-            f"None of the ids occurs in history, since they are of another type: ids "
-            f"holds {', '.join(sorted(theirs))} (such as {ids[0]!r}), history "
-            f"{', '.join(sorted(ours))} (such as {history[0]!r}). The usual cause is a "
-            "file or a frame that was read with other types: convert one of them."
-        )
-
-
-def _type_of(value: Any) -> str:
-    if isinstance(value, (np.datetime64, np.timedelta64)):
-        return str(value.dtype)  # with the unit
-    if isinstance(value, Number):  # 1, 1.0 and Decimal(1) are one id
-        return "numbers"
-    return type(value).__name__
 
 
 def _as_ids(ids: Any, name: str) -> NDArray[Any]:
@@ -155,9 +136,10 @@ def score_by_group(
     Returns
     -------
     table : structured ndarray of shape (n_groups,)
-        In ascending order of the groups: ``group``, ``n_users``, ``n_pairs``,
-        ``n_positive`` and ``score``, which is NaN where a metric of this package is
-        undefined (no user of the group has both classes).
+        In ascending order of the groups, type by type: ``group``, ``n_users``,
+        ``n_pairs``, ``n_positive`` and ``score``, which is NaN where a metric of this package is
+        undefined (no user of the group has both classes), unless `metric` is given
+        another value for that, as by ``partial(ndcg_score, undefined=0.5)``.
         ``pandas.DataFrame(table)`` prints well.
 
     Raises
@@ -196,11 +178,9 @@ def score_by_group(
             f"{lengths[0]}, {lengths[1]}, {lengths[2]} and {lengths[3]} entries."
         )
     metric = gauc_score if metric is None else metric
-    options = {}
-    if "undefined" in signature(metric).parameters:
-        options["undefined"] = np.nan
+    options = {"undefined": np.nan} if _raises_if_undefined(metric) else {}
     rows = []
-    for code in np.argsort(names, kind="stable"):
+    for code in _ascending(names):
         here = group == code
         y = positive[here].astype(int)
         value = metric(y, score[here], user[here], **options)
@@ -209,3 +189,18 @@ def score_by_group(
     kind = names.dtype if names.dtype.kind in "biuf" else object
     counts = [(name, np.int64) for name in ("n_users", "n_pairs", "n_positive")]
     return np.array(rows, dtype=[("group", kind), *counts, ("score", np.float64)])
+
+
+def _raises_if_undefined(metric: Callable[..., float]) -> bool:
+    """Whether a metric has an `undefined` that its caller has left at "raise"."""
+    try:
+        option = signature(metric).parameters.get("undefined")
+    except (TypeError, ValueError):  # of compiled code
+        return False
+    return option is not None and option.default in ("raise", Parameter.empty)
+
+
+def _ascending(names: NDArray[Any]) -> list[int]:
+    """Return the order of groups; those of different types cannot be compared."""
+    values = names.tolist() if names.dtype.kind in "biuf" else list(names)
+    return sorted(range(len(values)), key=lambda k: (type_of(values[k]), values[k]))

@@ -17,6 +17,11 @@ def take_column(X: Any, column: int | str) -> NDArray[Any]:
     The column is taken alone. As a whole, a frame of int64 and float64 columns would
     become float64, where 2**53 and 2**53 + 1 are one id.
     """
+    return as_column(pick_column(X, column), f"Column {column!r} of X")
+
+
+def pick_column(X: Any, column: int | str) -> Any:
+    """Return one column of X as what X is made of: a series, an array, a list."""
     name = f"Column {column!r} of X"
     if isinstance(column, (bool, np.bool_)):
         raise ValueError(f"{column} is no position of a column of X, and no name.")
@@ -27,22 +32,22 @@ def take_column(X: Any, column: int | str) -> NDArray[Any]:
         )
     try:
         if hasattr(X, "iloc"):  # pandas
-            values = X[column] if isinstance(column, str) else X.iloc[:, column]
+            return X[column] if isinstance(column, str) else X.iloc[:, column]
         elif hasattr(X, "get_column"):  # polars
-            values = X.get_column(
+            return X.get_column(
                 column if isinstance(column, str) else X.columns[column]
             )
         elif hasattr(X, "column_names"):  # pyarrow
-            values = X.column(column).to_numpy(zero_copy_only=False)
+            return X.column(column)
         elif isinstance(column, str):
             raise TypeError(
                 f"The column {column!r} is given by name, but X is "
                 f"{type(X).__name__}. Give its position, or pass a DataFrame."
             )
         elif hasattr(X, "shape") or hasattr(X, "__array__"):
-            values = np.asarray(X)[:, column]
+            return (X if np.ma.isMA(X) else np.asarray(X))[:, column]
         else:
-            values = [row[column] for row in X]
+            return [row[column] for row in X]
     except (IndexError, KeyError) as error:
         raise ValueError(f"{name} does not exist; X has {_columns_of(X)}.") from error
     except Exception as error:
@@ -50,7 +55,6 @@ def take_column(X: Any, column: int | str) -> NDArray[Any]:
         if type(error).__name__ != "ColumnNotFoundError":
             raise
         raise ValueError(f"{name} does not exist: {error}.") from error
-    return as_column(values, name)
 
 
 def _columns_of(X: Any) -> str:

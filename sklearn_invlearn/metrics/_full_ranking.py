@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from ._grouped import mean_over_users, tie_blocks
-from ._inputs import BoolArray, FloatArray, IntArray, check_score
+from ._inputs import BoolArray, FloatArray, IntArray, check_score, refuse_masked
 from ._ndcg import expected_ndcg
 from ._recall import expected_recall
 
@@ -179,6 +179,7 @@ def check_matrices(
     relevant: Any, y_score: Any, seen: Any
 ) -> tuple[BoolArray, NDArray[Any], BoolArray]:
     """Return ``(relevant, y_score, seen)`` as dense (n_users, n_items) arrays."""
+    refuse_masked(y_score, "y_score")
     score = check_score(np.asarray(y_score))
     if score.ndim != 2:
         raise ValueError(
@@ -192,6 +193,7 @@ def check_matrices(
 
 
 def _as_bool(matrix: Any, name: str, shape: tuple[int, ...]) -> BoolArray:
+    refuse_masked(matrix, name)
     array = matrix.toarray() if issparse(matrix) else np.asarray(matrix)
     if array.shape != shape:
         raise ValueError(

@@ -21,6 +21,7 @@ from ._full_ranking import (
     full_ranking_values,
 )
 from ._grouped import mean_over_users
+from ._id_types import refuse_other_types
 from ._inputs import FloatArray, IntArray, as_objects, factorise
 from ._response import get_scores, is_positive
 
@@ -122,7 +123,8 @@ def make_full_ranking_scorer(
         columns user and item. The estimator is a fitted recommender of this package,
         a search whose best estimator is one, or a `Pipeline` whose other steps are
         "passthrough". The scorer raises a TypeError for any other, and a ValueError
-        for further columns, labels the estimator does not know and NaN scores.
+        for further columns, labels the estimator does not know, items of another type
+        than in its `fit` and NaN scores.
 
     Raises
     ------
@@ -184,8 +186,11 @@ def _relevant_pairs(
     pairs = np.unique(user_codes * len(items) + item_codes)
     rows, item_codes = np.divmod(pairs, len(items))
 
-    index_of = {item: index for index, item in enumerate(as_objects(item_ids))}
+    known_items = as_objects(item_ids)
+    index_of = {item: index for index, item in enumerate(known_items)}
     positions = [index_of.get(item, -1) for item in items.tolist()]
+    if max(positions) < 0:
+        refuse_other_types(items.tolist(), known_items, "the items of X", "fit")
     columns = np.array(positions, dtype=np.int64)[item_codes]
     known = columns >= 0
     n_unknown = np.bincount(rows[~known], minlength=len(user_ids))

@@ -62,11 +62,10 @@ def as_column(values: Any, name: str) -> NDArray[Any]:
     """
     if issparse(values):
         raise TypeError(f"{name} is a sparse matrix. Pass a dense 1-D array.")
-    if np.ma.isMA(values) and np.ma.getmaskarray(values).any():
-        raise ValueError(
-            f"{name} has masked entries, which a plain array would show. Drop these "
-            "rows, or fill them with `.filled(...)`."
-        )
+    refuse_masked(values, name)
+    if hasattr(values, "to_pylist") and values.null_count:
+        # Arrow writes a null of a dictionary as its last entry, one of numbers as NaN.
+        values = values.to_pylist()
     if hasattr(values, "dtype") or hasattr(values, "__array__"):
         array = np.asarray(values)
     elif isinstance(values, Iterable) and not isinstance(values, (str, bytes, dict)):
@@ -84,6 +83,15 @@ def as_column(values: Any, name: str) -> NDArray[Any]:
         )
         raise ValueError(f"{name} must be 1-D, got the shape {array.shape}.{hint}")
     return array
+
+
+def refuse_masked(values: Any, name: str) -> None:
+    """Raise if a masked array hides anything."""
+    if np.ma.isMA(values) and np.ma.getmaskarray(values).any():
+        raise ValueError(
+            f"{name} has masked entries, which a plain array would show. Drop these "
+            "rows, or fill them with `.filled(...)`."
+        )
 
 
 def check_score(score: NDArray[Any], name: str = "y_score") -> NDArray[Any]:

@@ -152,11 +152,11 @@ def compare_recommenders(
         Processes; a run of one method on one split with one seed is a job. The
         results do not depend on it.
     cache : str or path, default=None
-        File of JSON lines in which finished runs are kept. Called again with the same
-        data and settings, the function only does what is missing. A run is done again
-        when anything that it depends on changes: the code of classes and functions
-        included (but not lists or dicts of a class or module, which a run may change),
-        and the version of this package.
+        File of JSON lines in which finished runs are kept; a missing folder is made.
+        Called again with the same data and settings, the function only does what is
+        missing. A run is done again when anything that it depends on changes: the code
+        of classes and functions included (but not lists or dicts of a class or module,
+        which a run may change), and the version of this package.
     progress : bool, default=None
         Whether to show a bar over the runs; None shows it unless this is a worker
         process or thread.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import sys
 import uuid
-from functools import partial
+from functools import partial, partialmethod
 from pathlib import PurePath
 from types import CodeType, ModuleType
 from typing import Any
 
 import joblib
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 
 # Values that a run does not change, as the lists and dicts of a class may be.
@@ -19,6 +20,8 @@ _FIXED = (bool, int, float, complex, str, bytes, tuple, frozenset, type(None))
 Seen = dict[int, Any]  # by id; kept, so that no other thing gets the id
 _OWN = __name__.partition(".")[0]  # its version is part of every key
 _INSTALLED = {"site-packages", "dist-packages"}
+# Where objects of functools, numpy and numba keep the function they stand for.
+_INSIDE = ("__wrapped__", "func", "pyfunc", "py_func")
 _NOT_CODE = {"__doc__", "__dict__", "__weakref__", "__annotations__", "__firstlineno__"}
 
 
@@ -26,10 +29,10 @@ def describe(thing: Any) -> str:
     """Return text that is the same for equal things in another process.
 
     A function is its code, with defaults, the values that it has closed over and the
-    functions and fixed values that it names; a class is its attributes, in the same
-    way. What comes from the standard library or an installed package is its name. Of
-    lists, dicts and other objects at the level of a class or a module, which a run may
-    change, the type alone counts.
+    functions and fixed values that it names, in its own module or in others; a class is
+    its attributes, in the same way. What comes from the standard library or an
+    installed package is its name. Of lists, dicts and other objects at the level of a
+    class or a module, which a run may change, the type alone counts.
 
     Where there is no such text, as for objects whose repr holds their address, it is
     new at every call, and the run is repeated rather than taken for another.
@@ -41,7 +44,7 @@ def describe(thing: Any) -> str:
 
 
 def _text(thing: Any, seen: Seen) -> str:
-    if isinstance(thing, np.ndarray):
+    if isinstance(thing, np.ndarray) or issparse(thing):
         return f"array {joblib.hash(thing)}"
     if isinstance(thing, dict):
         items = sorted((str(key), _text(value, seen)) for key, value in thing.items())
@@ -58,12 +61,15 @@ def _text(thing: Any, seen: Seen) -> str:
 
 
 def _object_text(thing: Any, seen: Seen) -> str:
-    if isinstance(thing, partial):
+    if isinstance(thing, (partial, partialmethod)):
         parts = [thing.func, thing.args, thing.keywords]
         return f"partial{_text(parts, seen)}"
     kind = _text(type(thing), seen)
     if isinstance(thing, BaseEstimator):
-        return f"{kind}({_text(thing.get_params(deep=False), seen)})"
+        text = f"{kind}({_text(thing.get_params(deep=False), seen)})"
+        if type(thing).__sklearn_clone__ is BaseEstimator.__sklearn_clone__:
+            return text
+        return f"{text} {joblib.hash(thing)}"  # a clone keeps what was fitted
     if hasattr(thing, "dist") and hasattr(thing, "kwds"):  # of scipy.stats
         given = [thing.args, thing.kwds]
         return f"{thing.dist.name}{_text(type(thing.dist), seen)}{_text(given, seen)}"
@@ -89,6 +95,8 @@ def _code_text(thing: Any, seen: Seen) -> str:
     seen[id(thing)] = thing
     if inspect.isfunction(thing):
         return f"{name} {_function_text(thing, seen)}"
+    if hasattr(thing, "__wrapped__"):  # as what `lru_cache` makes
+        return f"{name} {_text(thing.__wrapped__, seen)}"
     if not inspect.isclass(thing) or _by_name(thing):
         return name
     attributes = {
@@ -109,11 +117,22 @@ def _function_text(function: Any, seen: Seen) -> str:
             closed_over.append(None)
     named: dict[str, str] = {}
     if not _by_name(function):
-        outside = function.__globals__
-        for name in _names(function.__code__):
-            if name in outside:
-                named[name] = _fixed_text(outside[name], seen)
+        named = _named_texts(function.__globals__, _names(function.__code__), seen)
     return _text([_bytecode(function.__code__), given, closed_over, named], seen)
+
+
+def _named_texts(space: Any, names: list[str], seen: Seen) -> dict[str, str]:
+    """Texts of what code with these names finds in a module, and in modules there."""
+    found = {}
+    for name in names:
+        if name not in space:
+            continue
+        value = space[name]
+        found[name] = _fixed_text(value, seen)
+        if isinstance(value, ModuleType) and not _is_installed(value.__name__):
+            others = [other for other in names if other != name]
+            found[name] += _text(_named_texts(vars(value), others, seen), seen)
+    return found
 
 
 def _bytecode(code: CodeType) -> list[Any]:
@@ -140,9 +159,11 @@ def _plain_attribute(value: Any) -> Any:
 def _fixed_text(value: Any, seen: Seen) -> str:
     if isinstance(value, ModuleType):
         return value.__name__
-    if isinstance(value, _FIXED) or _is_code(value):
+    if isinstance(value, (*_FIXED, partial, partialmethod)) or _is_code(value):
         return _text(value, seen)
-    return f"{type(value).__module__}.{type(value).__qualname__}"
+    own = getattr(value, "__dict__", {})
+    inside = [own[name] for name in _INSIDE if name in own]
+    return f"{type(value).__module__}.{type(value).__qualname__}{_text(inside, seen)}"
 
 
 def _is_code(thing: Any) -> bool:
@@ -152,8 +173,13 @@ def _is_code(thing: Any) -> bool:
 
 def _by_name(thing: Any) -> bool:
     """Whether the name of a class or function says what it is, for all that matters."""
-    top = (thing.__module__ or "builtins").partition(".")[0]
-    if "<locals>" in thing.__qualname__ or top == "__main__":
+    return "<locals>" not in thing.__qualname__ and _is_installed(thing.__module__)
+
+
+def _is_installed(module: str | None) -> bool:
+    """Whether a module belongs to Python, to this package or to an installed one."""
+    top = (module or "builtins").partition(".")[0]
+    if top == "__main__":
         return False
     if top == _OWN or top in sys.stdlib_module_names:
         return True

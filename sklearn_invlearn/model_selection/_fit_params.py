@@ -8,7 +8,7 @@ from typing import Any
 from sklearn import get_config
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_consistent_length
-from sklearn.utils.validation import has_fit_parameter
+from sklearn.utils.validation import _num_samples, has_fit_parameter
 
 from ..metrics._inputs import as_column
 
@@ -26,6 +26,9 @@ class FitTables:
         """Raise for what would not reach a method: `estimators` by name."""
         if (self.X_extra is None) != (self.y_extra is None):
             raise ValueError("Pass X_extra and y_extra together, or neither.")
+        for name, tables in (("X_unlab", self.X_unlab), ("X_extra", self.X_extra)):
+            if any(not _num_samples(table) for table in in_tuple(tables) or ()):
+                raise ValueError(f"{name} has no rows. Pass None to leave it out.")
         takers = [e for e in estimators.values() if _takes(e, "X_extra")]
         if self.X_extra is not None and not takers:
             raise ValueError(

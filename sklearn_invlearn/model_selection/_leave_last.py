@@ -26,8 +26,8 @@ class LeaveLastN(PairSplitter):
 
     time : int, str or array-like of shape (n_rows,), default=None
         When the rows happened: position or name of a column of X, or the times
-        themselves (numbers, datetimes or sortable strings). None takes the order of the
-        table. Rows of a user at the same time keep the order of the table.
+        themselves (numbers, datetimes, ordered categories or sortable strings). None
+        takes the order of the table. Rows of a user at the same time keep that order.
 
     min_train : int, default=1
         Rows that a tested user keeps in training.

@@ -22,8 +22,10 @@ class RunCache:
     def __init__(self, path: Any) -> None:
         self.path = None if path is None else Path(path).expanduser()
         self.runs: dict[str, dict[str, Any]] = {}
-        if self.path is not None and self.path.exists():
-            self._read(self.path)
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)  # fails before any run
+            if self.path.exists():
+                self._read(self.path)
 
     def add(self, key: str, run: dict[str, Any]) -> None:
         """Keep a run, and write it down at once."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._splitter import IntArray, PairSplitter, check_n_splits
-from ._times import time_ranks, times_of
+from ._times import cut_of, time_ranks, times_of
 
 
 class TimeCutSplit(PairSplitter):
@@ -25,8 +25,8 @@ class TimeCutSplit(PairSplitter):
     ----------
     time : int, str or array-like of shape (n_rows,)
         When the rows happened: position or name of a column of X, or the times
-        themselves (numbers, datetimes or sortable strings). None takes the order of
-        the table.
+        themselves (numbers, datetimes, ordered categories or sortable strings). None
+        takes the order of the table.
 
     cut : number, datetime or str, default=None
         The first moment that is tested. None cuts where the share of test rows is
@@ -64,7 +64,7 @@ class TimeCutSplit(PairSplitter):
         times = times_of(X, self.time)
         ranks = time_ranks(times)  # which refuses what has no order
         if self.cut is not None:
-            is_test = _from(times, self.cut)
+            is_test = _from(times, cut_of(X, self.time, self.cut))
         else:
             starts = _window_starts(ranks, np.array([1 - self.test_size]))
             is_test = ranks >= starts[0] if len(starts) else np.zeros(len(ranks), bool)
@@ -94,8 +94,8 @@ class ExpandingWindowSplit(PairSplitter):
 
     time : int, str or array-like of shape (n_rows,)
         When the rows happened: position or name of a column of X, or the times
-        themselves (numbers, datetimes or sortable strings). None takes the order of
-        the table. Rows of the same time are in the same window.
+        themselves (numbers, datetimes, ordered categories or sortable strings). None
+        takes the order of the table. Rows of the same time are in the same window.
 
     See Also
     --------

@@ -50,16 +50,18 @@ DAYS = np.array(["2024-05-17", "2024-05-18", "2024-05-18"], "M8[D]")
 @pytest.mark.parametrize(
     ("ids", "history", "message"),
     [
-        ([1, 2], ["1", "2"], r"ids holds numbers \(such as 1\), history str"),
-        (["1", "2"], np.array([1, 2]), r"such as '1'\), history numbers"),
+        ([1, 2], ["1", "2"], r"are numbers \(such as 1\), those of history str"),
+        (["1", "2"], np.array([1, 2]), r"such as '1'\), those of history numbers"),
         ([1.5], ["1", ("a", 1)], "history str, tuple"),
-        (DAYS.astype("M8[ns]"), DAYS.astype(str), r"ids holds datetime64\[ns\]"),
+        (DAYS.astype("M8[ns]"), DAYS.astype(str), r"they are datetime64\[ns\]"),
         (DAYS.astype("M8[ns]"), DAYS.astype("i8"), "history numbers"),
-        ((DAYS - DAYS[0]).astype("m8[s]"), [0, 86400], r"ids holds timedelta64\[s\]"),
+        ((DAYS - DAYS[0]).astype("m8[s]"), [0, 86400], r"they are timedelta64\[s\]"),
     ],
 )
 def test_ids_of_another_type_are_refused(ids, history, message):
-    with pytest.raises(ValueError, match=f"None of the ids occurs.*{message}"):
+    with pytest.raises(
+        ValueError, match=f"None of the ids occurs in history.*{message}"
+    ):
         activity_groups(ids, history=history)
 
 
@@ -127,6 +129,28 @@ def test_other_metrics():
     assert score_by_group(*arguments, metric=weighted)["score"].tolist() == [0.0, 1.0]
     flipped = score_by_group(*arguments, pos_label="no")
     assert flipped["score"].tolist() == [1.0, 0.0]
+
+
+def test_what_the_metric_says_of_undefined_groups_is_respected():
+    rows = [1, 0, 1, 1], [1, 2, 3, 4], [0, 0, 1, 1], [0, 0, 1, 1]
+    metric = partial(gauc_score, undefined=0.5)
+    assert score_by_group(*rows, metric=metric)["score"].tolist() == [0.0, 0.5]
+
+
+def test_a_metric_without_a_signature():
+    class Metric:
+        __signature__ = "of compiled code"
+
+        def __call__(self, y, score, users):
+            return len(y)
+
+    table = score_by_group([1, 0], [1, 2], [0, 0], [0, 1], metric=Metric())
+    assert table["score"].tolist() == [1.0, 1.0]
+
+
+def test_groups_of_several_types_come_type_by_type():
+    table = score_by_group([1, 0, 1, 0], [1, 2, 3, 4], [0] * 4, ["b", 2, 1.5, "a"])
+    assert table["group"].tolist() == [1.5, 2, "a", "b"]
 
 
 def test_a_single_label_is_counted_by_its_name():

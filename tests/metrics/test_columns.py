@@ -4,11 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from sklearn_invlearn.metrics import gauc_score
 from sklearn_invlearn.metrics._columns import (
     cross_product,
     number_of_columns,
     take_column,
 )
+from sklearn_invlearn.model_selection import ColdUserKFold
 
 BIG = [2**53, 2**53 + 1]
 
@@ -39,6 +41,26 @@ def test_arrow_tables_keep_the_dtype_of_each_column():
         for column in (7, "users"):
             with pytest.raises(ValueError, match="does not exist"):
                 take_column(X, column)
+
+
+def test_nulls_of_arrow_are_seen():
+    pa = pytest.importorskip("pyarrow")
+    users = pa.array(["ann", None, "bob", "bob"])
+    for column in (users, users.dictionary_encode()):
+        table = pa.table({"user": column, "item": [1, 2, 3, 4]})
+        assert take_column(table, "user").tolist() == ["ann", None, "bob", "bob"]
+        with pytest.raises(ValueError, match="missing ids"):
+            next(ColdUserKFold(2).split(table))
+        for ids in (column, table["user"]):
+            with pytest.raises(ValueError, match="missing ids"):
+                gauc_score([0, 1, 0, 1], [1, 2, 3, 4], ids)
+
+
+def test_masked_entries_are_refused():
+    X = np.ma.array([[1, 2], [1, 3], [2, 3]], mask=[[0, 0], [1, 0], [0, 0]])
+    assert take_column(X, 1).tolist() == [2, 3, 3]
+    with pytest.raises(ValueError, match="Column 0 of X has masked entries"):
+        take_column(X, 0)
 
 
 def test_position_in_a_frame_whose_names_are_numbers():

@@ -158,3 +158,17 @@ def test_arguments_are_not_changed(score):
     score(arrays[0], arrays[1], seen=arrays[2], k=1)
     for array, copy in zip(arrays, copies):
         np.testing.assert_array_equal(array, copy)
+
+
+@each_function
+def test_masked_entries_are_refused(score):
+    full = [[1, 0], [0, 1]]
+    hidden = np.ma.array(full, mask=[[1, 0], [0, 0]])
+    for arguments, name in (
+        ((hidden, full, None), "relevant"),
+        ((full, hidden, None), "y_score"),
+        ((full, full, hidden), "seen"),
+    ):
+        relevant, y_score, seen = arguments
+        with pytest.raises(ValueError, match=f"{name} has masked entries"):
+            score(relevant, y_score, seen=seen)

@@ -144,6 +144,18 @@ def test_containers_of_X(data):
         assert scorer(model, convert(X_test), y_test) == expected
 
 
+def test_items_of_another_type_than_in_fit_are_refused(data):
+    X, y, X_test, y_test = data
+    as_text = [[user, str(item)] for user, item in X_test.tolist()]
+    model = Popularity().fit(X, y)
+    with pytest.raises(
+        ValueError, match=r"None of the items of X .* are str .* numbers"
+    ):
+        make_full_ranking_scorer()(model, as_text, y_test)
+    new = [[0, 10**6]]  # of the same type: never found
+    assert make_full_ranking_scorer()(model, new, [1]) == 0.0
+
+
 def test_ids_of_different_types(data):
     X, y, X_test, y_test = data
     expected = make_full_ranking_scorer()(Popularity().fit(X, y), X_test, y_test)

@@ -86,6 +86,8 @@ def test_errors_come_before_any_training(rows):
             "positions of rows of X, but yields a li",
         ),
         ({"n_trials": 0}, "n_trials"),
+        ({"X_unlab": []}, "X_unlab has no rows"),
+        ({"X_unlab": (rows["X_unlab"][:0],)}, "X_unlab has no rows"),
         ({"validation": []}, "validation has no splits"),
         ({"metrics": ["roc_auc", mean_abs_error]}, "call the function 'neg_mean_abs_e"),
         ({"select_by": mean_abs_error}, "sounds like a loss, .* Return the negative"),

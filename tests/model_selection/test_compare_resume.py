@@ -130,6 +130,12 @@ def test_resume_after_an_interrupt_and_a_line_cut_short(rows, tmp_path, n_done):
     assert len(cache.read_text().splitlines()) == 8
 
 
+def test_a_missing_folder_is_made(rows, tmp_path):
+    path = tmp_path / "deep" / "er" / "runs.jsonl"
+    compare_recommenders({}, **rows, **QUICK, cache=path)
+    assert len(path.read_text().splitlines()) == 3
+
+
 def test_another_file_is_never_written_to(rows, tmp_path):
     for content in ("user,item\n1,2\n", "no newline"):
         file = tmp_path / "ratings.csv"

@@ -5,14 +5,19 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
 from scipy.stats import loguniform, uniform
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
 from skorch.callbacks import LRScheduler
 
 from sklearn_invlearn import CrossEntropyRecommender, InverseGradientRecommender
+from sklearn_invlearn.baselines import OneHotLogisticRegression
 from sklearn_invlearn.model_selection._description import describe
 
 
@@ -63,6 +68,76 @@ def test_what_a_run_may_change_is_not_looked_into():
     before = describe(one)
     one.log.append("a fit")
     assert describe(one) == before
+
+
+HELPERS = """
+from functools import cache, cached_property, lru_cache, partial, partialmethod
+import numpy as np
+def score(x):
+    return x * {factor}
+cached = lru_cache(maxsize=4)(score)
+part = partial(max, {factor})
+each = np.vectorize(score)
+class Scorer:
+    @cached_property
+    def weight(self):
+        return {factor}
+    @cache
+    def bias(self):
+        return 0
+    def _scaled(self, factor):
+        return factor
+    doubled = partialmethod(_scaled, {factor})
+"""
+USES = {
+    "an attribute of a module": "helpers.score(x)",
+    "a module in a package": "package.helpers.score(x)",
+    "lru_cache": "helpers.cached(x)",
+    "partial": "helpers.part(x)",
+    "vectorize": "helpers.each(x)",
+    "cached_property and partialmethod": "helpers.Scorer().weight",
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_helpers_in_other_modules(use):
+    def thing(factor):
+        helpers, package = ModuleType("helpers"), ModuleType("package")
+        exec(HELPERS.format(factor=factor), vars(helpers))
+        package.helpers, helpers.package = helpers, package  # as imports may
+        code = f"def thing(x):\n    return {USES[use]}"
+        return made(code, helpers=helpers, package=package)
+
+    assert describe(thing(2)) == describe(thing(2)) != describe(thing(3))
+
+
+@pytest.mark.parametrize("part", ["weight", "doubled", "bias"])
+def test_what_a_class_is_decorated_with(part):
+    values = {"weight": 2, "doubled": 2, "bias": 2}
+    code = (
+        "from functools import cache, cached_property, partialmethod\n"
+        "class thing:\n"
+        "    weight = cached_property(lambda self: {weight})\n"
+        "    doubled = partialmethod(print, {doubled})\n"
+        "    bias = cache(lambda self: {bias})\n"
+    )
+    one, again = (made(code.format(**values)) for _ in range(2))
+    other = made(code.format(**values | {part: 3}))
+    assert describe(one) == describe(again) != describe(other)
+
+
+def frozen(y):
+    model = OneHotLogisticRegression().fit([["ann", 1], ["bob", 1], ["eve", 2]], y)
+    return CalibratedClassifierCV(FrozenEstimator(model))
+
+
+def test_a_model_that_stays_fitted():
+    one, again, other = map(frozen, ([0, 1, 1], [0, 1, 1], [1, 0, 0]))
+    assert describe(one) == describe(again) != describe(other)
+
+
+def test_sparse_tables_are_their_values():
+    assert describe(csr_array([[1, 0]])) != describe(csr_array([[2, 0]]))
 
 
 def test_functions():
@@ -126,7 +201,8 @@ def test_the_same_text_in_another_process():
     code = (
         "from tests.model_selection.test_description import *\n"
         "parts = [made(CODE.format(**VALUES)), Scorer(1), {'b', 'a', 'c'}, "
-        "test_objects, InverseGradientRecommender(callbacks=[LRScheduler()])]\n"
+        "test_objects, frozen([0, 1, 1]), "
+        "InverseGradientRecommender(callbacks=[LRScheduler()])]\n"
         "print(describe(parts))"
     )
     texts = {

@@ -322,6 +322,54 @@ def test_numbers_that_are_text_are_refused_where_they_sort_otherwise(make):
         assert rows_of(make(times), rows, None)  # in both orders the same
 
 
+@pytest.mark.parametrize(
+    "days",
+    [
+        ["2024-9-1", "2024-10-1"],
+        ["15/01/2024", "01/02/2024"],  # of the day first
+        ["12/31/2023", "01/02/2024"],  # of the month first
+        ["2024-05-01T01:00:00+05:00", "2024-05-01T00:00:00+02:00"],
+        ["Sep 1, 2024", "Oct 1, 2024"],
+    ],
+)
+def test_dates_that_are_text_are_refused_where_they_sort_otherwise(days):
+    pytest.importorskip("pandas")
+    table = [["ann", 1], ["ann", 2]]
+    for splitter in (LeaveLastN(time=days), TimeCutSplit(time=days)):
+        with pytest.raises(ValueError, match=r"reads as dates, .* would come before"):
+            next(splitter.split(table))
+
+
+def test_text_that_sorts_as_what_it_stands_for_is_time():
+    for days in (
+        ["2024/05/02 10:00", "2024/06/01 09:00"],
+        ["2024.05.02", "2024.06.01"],
+        ["2024-05-01T01:00:00+02:00", "2024-05-01T02:00:00+02:00"],
+        ["week 07", "week 11"],
+        ["20240502", "20240601"],
+    ):
+        (_, test), *_ = LeaveLastN(time=days).split([["ann", 1], ["ann", 2]])
+        assert test.tolist() == [1]
+
+
+@pytest.mark.parametrize("categories", [["low", "high", "end"], [9, 8, 7]])
+def test_ordered_categories_say_themselves_what_comes_first(categories):
+    pd = pytest.importorskip("pandas")
+    first, second, third = categories
+    times = pd.Categorical([third, first, second], categories, ordered=True)
+    frame = pd.DataFrame({"user": ["ann"] * 3, "item": [1, 2, 3], "time": times})
+    for time in ("time", 2, times, frame["time"]):
+        ((train, test),) = LeaveLastN(time=time).split(frame)
+        assert (train.tolist(), test.tolist()) == ([1, 2], [0])
+        ((train, test),) = TimeCutSplit(time=time, cut=second).split(frame)
+        assert (train.tolist(), test.tolist()) == ([1], [0, 2])
+    with pytest.raises(ValueError, match="cut='mid' is none of the categories"):
+        next(TimeCutSplit(time="time", cut="mid").split(frame))
+    frame.loc[0, "time"] = None
+    with pytest.raises(ValueError, match=r"1 of the times .* missing"):
+        next(LeaveLastN(time="time").split(frame))
+
+
 def test_a_position_may_be_an_integer_of_numpy():
     table = np.column_stack([X, TIME])
     expected = rows_of(TimeCutSplit(time=2), table)
