@@ -18,11 +18,12 @@ from sklearn_invlearn import (
     NegativeReweightingRecommender,
     ReweightedLossRecommender,
     TruncatedLossRecommender,
+    load,
 )
 from sklearn_invlearn.fitting._training_data import EncodedPairs, extra_stage_data
 from sklearn_invlearn.ids._encoding import PairEncoder
 from sklearn_invlearn.recommenders._base import _SEEDS
-from sklearn_invlearn.training import NegativeSamplingNet, Pairs, PoolSource
+from sklearn_invlearn.training import NegativeSamplingNet, PairNet, Pairs, PoolSource
 
 SIZES = {
     "backbone": "gmf",
@@ -340,6 +341,32 @@ def test_an_interrupt_in_the_main_stage_leaves_a_model(strategy, implicit, extra
         est.fit(implicit, np.ones(len(implicit)), **extra)
     assert np.isfinite(est.decision_function(implicit)).all()
     assert est.n_iter_ == 3
+
+
+@pytest.mark.parametrize("epoch", [1, 5])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_an_interrupt_in_any_stage_leaves_what_a_file_can_hold(
+    strategy, epoch, implicit, extra, tmp_path, monkeypatch
+):
+    train = PairNet.train_epoch
+
+    def interrupted(net, data):
+        train(net, data)
+        if len(net.history) == epoch:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(PairNet, "train_epoch", interrupted)
+    est = TruncatedLossRecommender(extra_feedback=strategy, **SIZES)
+    with pytest.raises(KeyboardInterrupt):
+        est.fit(implicit, np.ones(len(implicit)), **extra)
+    monkeypatch.undo()
+    est.save(tmp_path / "model", optimizer=True)
+    again = load(tmp_path / "model")
+    for one in (est, again):
+        one.partial_fit(implicit[:9], np.ones(9))
+    assert again.n_iter_ == epoch + 1
+    scores = est.decision_function(implicit)
+    assert (again.decision_function(implicit) == scores).all()
 
 
 def test_divergence_in_warm_up_leaves_no_model(implicit, extra):

@@ -52,6 +52,13 @@ def test_a_link_stays_a_link_and_a_device_a_device(data, path, tmp_path):
     assert sorted(os.listdir(tmp_path)) == sorted([path.name, "newest", "pipe"])
 
 
+@pytest.mark.parametrize("length", [200, 255])
+def test_a_name_may_be_as_long_as_the_system_takes(length, data, tmp_path):
+    path = tmp_path / ("a" * length)
+    fitted(data).save(path)
+    assert load(path).n_iter_ == 1
+
+
 def test_a_write_that_fails_leaves_the_old_file(data, path, monkeypatch):
     fitted(data).save(path)
     before = path.read_bytes()

@@ -8,16 +8,20 @@ import torch
 from numpy.testing import assert_array_equal
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from sklearn import config_context
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 from torch import nn
 
 import sklearn_invlearn
 from sklearn_invlearn import (
+    CollidingRecommender,
     CrossEntropyRecommender,
     InverseGradientRecommender,
+    TruncatedLossRecommender,
     load,
 )
+from sklearn_invlearn.files import _files
 from sklearn_invlearn.modules import BACKBONES
 
 SIZES = {"n_factors": 4, "gamma": 0.05, "max_epochs": 2, "random_state": 0}
@@ -224,6 +228,50 @@ def test_a_parameter_can_be_set_while_loading(data, path):
         load(path, backbone="mlp")
 
 
+@pytest.mark.parametrize("cls", [CrossEntropyRecommender, CollidingRecommender])
+def test_requests_of_metadata_are_not_kept(cls, data, path):
+    inner = TruncatedLossRecommender(extra_feedback="warmup", n_extra_epochs=1, **SIZES)
+    est = cls(**{} if cls is CrossEntropyRecommender else {"recommender": inner})
+    extra = {"X_extra": (data.X[:9],), "y_extra": (data.y[:9],)}
+    with config_context(enable_metadata_routing=True):
+        est.set_fit_request(sample_weight=True)
+    est.fit(data.X, data.y, **({} if cls is CrossEntropyRecommender else extra))
+    est.save(path)
+    again = load(path)
+    assert_array_equal(again.decision_function(data.X), est.decision_function(data.X))
+    assert not hasattr(again, "_metadata_request")
+
+
+@pytest.mark.parametrize("colliding", [False, True])
+def test_a_file_is_of_one_moment(colliding, data, path, monkeypatch):
+    """Another thread may update the recommender while it is written."""
+    inner = TruncatedLossRecommender(extra_feedback="warmup", n_extra_epochs=1, **SIZES)
+    est = CollidingRecommender(recommender=inner) if colliding else inner
+    est.fit(data.X, data.y, X_extra=(data.X[:9],), y_extra=(data.y[:9],))
+    read = _files.params_and_state
+
+    def then_updated(*arguments, **options):
+        monkeypatch.undo()
+        est.partial_fit([[1000, 2000]], [1])
+        return read(*arguments, **options)
+
+    expected = est.decision_function(data.X)
+    monkeypatch.setattr(_files, "params_and_state", then_updated)
+    est.save(path)
+    assert 1000 in est.user_ids_
+    again = load(path)
+    assert 1000 not in again.user_ids_
+    assert_array_equal(again.decision_function(data.X), expected)
+    assert not colliding or len(again.neighbors_) == len(again.user_ids_)
+
+
+def test_big_endian_labels(data, path):
+    swapped = data.y.astype(">i4")
+    est = CrossEntropyRecommender(backbone="bias", max_epochs=1).fit(data.X, swapped)
+    est.save(path)
+    assert load(path).classes_.dtype == est.classes_.dtype == np.dtype("i4")
+
+
 def test_an_unfitted_recommender_is_not_saved(path):
     with pytest.raises(NotFittedError):
         CrossEntropyRecommender().save(path)
@@ -286,6 +334,19 @@ def test_the_state_of_the_optimizer_is_kept_on_request_only(data, path):
         assert all(torch.equal(state[key], expected[key]) for key in expected)
 
 
+def test_another_optimizer_starts_without_memory(data, path):
+    est = fitted(data)
+    est.save(path, optimizer=True)
+    again = load(path, optimizer="sgd")
+    assert not again.net_.optimizer_.state
+    adagrad = load(path, optimizer=torch.optim.Adagrad).partial_fit(data.X, data.y)
+    fresh = fitted(data).set_params(optimizer=torch.optim.Adagrad)
+    fresh.partial_fit(data.X, data.y)
+    assert_array_equal(
+        adagrad.decision_function(data.X), fresh.decision_function(data.X)
+    )
+
+
 # ---- files that are refused --------------------------------------------------------
 
 
@@ -297,6 +358,7 @@ def test_the_header_says_what_the_file_is(data, path):
             "format_version": "1",
             "library_version": sklearn_invlearn.__version__,
             "estimator": "CrossEntropyRecommender",
+            "checksum": file.metadata()["checksum"],
         }
 
 
@@ -344,13 +406,39 @@ def test_truncated_files_are_refused(data, path):
             load(path)
 
 
+@pytest.mark.parametrize("part", ["module.biases.user.weight", "document"])
+def test_a_changed_byte_is_noticed(part, data, path):
+    est = fitted(data)
+    est.save(path)
+    tensors = load_file(path)
+    with safe_open(path, "pt") as file:
+        header = file.metadata()
+    tensors[part].view(torch.uint8).reshape(-1)[9] ^= 1
+    save_file(tensors, path, metadata=header)
+    with pytest.raises(ValueError, match="damaged: its checksum"):
+        load(path)
+
+
 def test_a_damaged_document_is_refused(data, path):
     fitted(data).save(path)
     with safe_open(path, "pt") as file:
         header = file.metadata()
+    del header["checksum"]  # as in a file of an earlier release
+    save_file(load_file(path), path, metadata=header)
+    load(path)
     tensors = load_file(path)
     document = tensors["document"].numpy().tobytes()
-    for damage in (b"{", b"\xff", b'{"call": "os.system"}', b"[]", b"{}"):
+    for damage in (
+        b"{",
+        b"\xff",
+        b'{"call": "os.system"}',
+        b"[]",
+        b"{}",
+        b'{"Decimal": "1,5"}',
+        b'{"csr_array": []}',
+        b"[" * 100_000,
+        document.replace(b'{"array":', b'{"tuple":'),
+    ):
         tensors["document"] = torch.frombuffer(bytearray(damage), dtype=torch.uint8)
         save_file(tensors, path, metadata=header)
         with pytest.raises(ValueError, match="damaged"):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
+from sklearn import config_context
 
 from sklearn_invlearn import CrossEntropyRecommender, InverseDualLossRecommender
 from sklearn_invlearn.metrics import gauc_score, mrr_score
@@ -243,6 +244,17 @@ def test_a_boolean_is_no_number(name, data):
     est = CrossEntropyRecommender(**QUICK | {name: True})
     with pytest.raises(ValueError, match=f"The '{name}' parameter .* Got True instead"):
         est.fit(data.X, data.y)
+
+
+def test_tensors_as_labels_where_scikit_learn_computes_with_tensors(data, monkeypatch):
+    monkeypatch.setattr(
+        "sklearn.utils._array_api._check_array_api_dispatch", lambda _: None
+    )
+    est = CrossEntropyRecommender(backbone="bias", max_epochs=1, random_state=0)
+    expected = est.fit(data.X, data.y).decision_function(data.X)
+    with config_context(array_api_dispatch=True):
+        est.fit(data.X, torch.tensor(data.y))
+    assert (est.decision_function(data.X) == expected).all()
 
 
 @pytest.mark.parametrize("batch_size", [50, 64])  # of 320 rows

@@ -286,3 +286,20 @@ def test_not_fitted(tmp_path):
     for call in (lambda: est.export_onnx(tmp_path / "x"), lambda: est.encode([[1, 2]])):
         with pytest.raises(NotFittedError):
             call()
+
+
+def test_an_export_is_of_one_moment(tmp_path, monkeypatch):
+    """Another thread may update the recommender while it is written."""
+    est = fitted(*TINY)
+    read = _onnx_export._json_lists
+
+    def then_updated(**values):
+        est.partial_fit([["new", 9]], [1])
+        return read(**values)
+
+    monkeypatch.setattr(_onnx_export, "_json_lists", then_updated)
+    session = session_of(est, tmp_path)
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["user_ids"]) == ["a", "b", "c"]
+    with pytest.raises(Exception, match="out of"):
+        session.run(None, {"user": np.array([4]), "item": np.array([1])})

@@ -2,7 +2,7 @@
 
 The header, which any reader of safetensors shows, says what the file is:
 
-    format = "sklearn_invlearn", format_version, library_version, estimator
+    format = "sklearn_invlearn", format_version, library_version, estimator, checksum
 
 Tensors: ``module.*`` (weights and buffers of the module by their names),
 ``optimizer.*.*`` if asked for, ``array.*`` (arrays of the document), and ``document``,
@@ -17,6 +17,7 @@ import os
 import re
 import stat
 import uuid
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -68,15 +69,17 @@ def write(path: str | os.PathLike, content: Content) -> None:
     parts |= {f"optimizer.{name}": tensor for name, tensor in tensors.items()}
     parts |= {n: torch.from_numpy(np.array(a, order="C")) for n, a in arrays.items()}
     parts["document"] = torch.frombuffer(text, dtype=torch.uint8)
+    parts = _without_sharing(parts)
     header = {
         "format": FORMAT,
         "format_version": str(FORMAT_VERSION),
         "library_version": __version__,
         "estimator": content.estimator,
+        "checksum": _checksum(parts),
     }
     with replaced(Path(path)) as unfinished:
         try:
-            save_file(_without_sharing(parts), unfinished, metadata=header)
+            save_file(parts, unfinished, metadata=header)
         except SafetensorError as error:
             number = re.search(r"os error (\d+)", str(error))
             raise OSError(int(number[1]) if number else None, str(error)) from error
@@ -102,6 +105,8 @@ def read(path: str | os.PathLike) -> Content:
         raise ValueError(
             f"{path} is not a file that `save` has written, or not all of it: {error}."
         ) from error
+    if "checksum" in header and header["checksum"] != _checksum(tensors):
+        raise ValueError(f"{path} is damaged: its checksum is not that of what it has.")
     try:
         text = tensors["document"].numpy().tobytes()
         arrays = {k: t.numpy() for k, t in tensors.items() if k.startswith("array.")}
@@ -111,7 +116,14 @@ def read(path: str | os.PathLike) -> Content:
         for name, tensor in _below("optimizer.", tensors).items():
             parameter, key = name.rsplit(".", 1)
             optimizer[parameter][key] = tensor
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ValueError(
             f"{path} is damaged: its document cannot be read ({error!r})."
         ) from error
@@ -177,6 +189,16 @@ def _without_sharing(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return out
 
 
+def _checksum(tensors: dict[str, Tensor]) -> str:
+    """CRC-32 of names, types, shapes and bytes, which damage would change."""
+    crc = 0
+    for name, tensor in sorted(tensors.items()):
+        what = f"{name} {tensor.dtype} {tuple(tensor.shape)}"
+        crc = zlib.crc32(what.encode(), crc)
+        crc = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, crc)
+    return f"{crc:08x}"
+
+
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
     """Give a name beside `path` to write to; rename it once that has succeeded.
@@ -200,7 +222,7 @@ def replaced(path: Path) -> Iterator[Path]:
             f"{path} is a folder or a device, and would be lost. Pass the path of a "
             "file",
         )
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.unfinished")
+    unfinished = path.with_name(f".{uuid.uuid4().hex}.unfinished")
     try:
         unfinished.touch()
         mode = (path if path.exists() else unfinished).stat().st_mode

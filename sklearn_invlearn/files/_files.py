@@ -6,6 +6,7 @@ import inspect
 import os
 import warnings
 from collections.abc import Sequence
+from copy import copy
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from ..training import optimizer_state, set_optimizer_state
 from . import _exact_json
 from ._file_format import Content, read, write
 
-_NOT_FITTED_STATE = ("net_", "_encoder", "_skl_callbacks")
+_NOT_FITTED_STATE = ("net_", "_encoder", "_skl_callbacks", "_metadata_request")
 
 
 class SaveMixin:
@@ -64,7 +65,8 @@ class SaveMixin:
         and tuples of them), weights, history, and what `partial_fit` needs;
         predictions after `load` are the same to the last bit. Not kept are parameters
         that are objects, such as a backbone class of your own or `callbacks`, which are
-        given to `load` again; and callbacks set by ``set_callbacks``.
+        given to `load` again; and what ``set_callbacks`` and ``set_fit_request`` have
+        set. Another thread may update the recommender meanwhile.
 
         Examples
         --------
@@ -81,7 +83,8 @@ class SaveMixin:
         """
         check_is_fitted(self, "net_")
         try:
-            write(path, self._content(optimizer))
+            # Of a copy: another thread may update the recommender meanwhile.
+            write(path, copy(self)._content(optimizer))
         except _exact_json.NotExact as error:
             raise TypeError(
                 f"A file cannot hold {error}. User ids, item ids and classes may be "
@@ -101,6 +104,7 @@ class SaveMixin:
             "settings": module_settings(module),
             "history": [dict(row) for row in self.net_.history],
             "counts": {name: getattr(self.net_, name) for name in self.net_.counts},
+            "optimizer_class": type(self.net_.optimizer_).__name__,
         }
         return Content(type(self).__name__, document, module.state_dict(), state)
 
@@ -114,7 +118,7 @@ class SaveMixin:
             _restore(est, content)
         except torch.OutOfMemoryError:  # of the device: the file is all right
             raise
-        except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        except (LookupError, TypeError, RuntimeError, ValueError) as error:
             raise ValueError(
                 f"What is in {path} does not fit backbone={est.backbone!r} with its "
                 f"parameters: {error}"
@@ -275,8 +279,10 @@ def _restore(est: Any, content: Content) -> None:
         net.initialize()
         net.module_.eval()
         net.history_ = History(document["history"])
-        for name in net.counts:
-            setattr(net, name, document["counts"][name])
-        set_optimizer_state(net, content.optimizer)
+        for name in net.counts:  # a net of an earlier stage counts less
+            setattr(net, name, document["counts"].get(name, 0))
+        kind = type(net.optimizer_).__name__
+        if document.get("optimizer_class", kind) == kind:
+            set_optimizer_state(net, content.optimizer)
     est._encoder = encoder
     est.net_ = net

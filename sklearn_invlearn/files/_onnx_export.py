@@ -14,7 +14,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
-from copy import deepcopy
+from copy import copy, deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,19 +140,20 @@ class OnnxMixin:
             raise ImportError(
                 f"{error}. export_onnx needs: pip install 'sklearn-invlearn[onnx]'"
             ) from error
+        est = copy(self)  # another thread may update the recommender meanwhile
         metadata = {
-            "estimator": type(self).__name__,
+            "estimator": type(est).__name__,
             "library_version": __version__,
             **_json_lists(
-                user_ids=self._encoder.users.exact_ids,
-                item_ids=self._encoder.items.exact_ids,
-                classes=self.classes_,
+                user_ids=est._encoder.users.exact_ids,
+                item_ids=est._encoder.items.exact_ids,
+                classes=est.classes_,
             ),
         }
-        with torch_settings(self.n_threads):
-            module = self._scorer
+        with torch_settings(est.n_threads):
+            module = est._scorer
             scorer = _Proba(
-                _Product.of(module, self._encoder)
+                _Product.of(module, est._encoder)
                 if is_product(module)
                 else deepcopy(module).cpu()
             ).eval()

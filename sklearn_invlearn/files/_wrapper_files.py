@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from sklearn.base import clone
@@ -20,7 +21,7 @@ class WrapperSaveMixin(_files.SaveMixin):
     recommender_: Any
 
     def _content(self, optimizer: bool) -> Content:
-        inner = self.recommender_._content(optimizer)
+        inner = copy(self.recommender_)._content(optimizer)
         own = _files.params_and_state(self, left_out=("recommender", "recommender_"))
         given = None
         if self.recommender is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn import config_context
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
@@ -44,7 +45,10 @@ def label_column(y: Any, name: str = "y") -> np.ndarray:
     """Return labels (n,); raise if some are missing, or text beside numbers."""
     _refuse_mixed(y, name)
     refuse_masked(y, name)
-    y = column_or_1d(y, warn=True)
+    with config_context(array_api_dispatch=False):  # tensors become arrays here
+        y = column_or_1d(y, warn=True)
+    if not y.dtype.isnative:
+        y = y.astype(y.dtype.newbyteorder())
     if y.dtype.kind in "fc":
         check_array(y, ensure_2d=False, input_name=name)
     n_missing = sum(map(is_missing, y)) if y.dtype == object else 0

@@ -79,9 +79,11 @@ class ExtraFeedbackRecommender(BaseRecommender):
             self._continue(main, data, after=extra)
         else:
             self._train(main, data)
-            self._continue(extra, extra_data, after=main)
-            main.history = extra.history
-            self.net_ = main
+            try:
+                self._continue(extra, extra_data, after=main)
+            finally:  # an interrupt leaves a net that can be saved and updated, too
+                main.history = self.net_.history
+                self.net_ = main
 
     def _keep_user_vectors(self, module: nn.Module) -> None:
         """Set `warm_user_vectors_`, unless the backbone has no such thing."""
