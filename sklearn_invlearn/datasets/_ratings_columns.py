@@ -22,7 +22,7 @@ _NAMES = {
 
 def named_columns(header: Sequence[str]) -> dict[str, int]:
     """Return the position of each column that has a known name, by its meaning."""
-    plain = [str(title).strip().lower().replace("_", "") for title in header]
+    plain = _plain(header)
     found = {}
     for meaning, known in _NAMES.items():
         positions = [plain.index(title) for title in known if title in plain]
@@ -35,15 +35,27 @@ def find_columns(header: Sequence[str], name: str) -> dict[str, int]:
     """Return the position of each column of the file `name` by its meaning."""
     found = named_columns(header)
     missing = [meaning for meaning in POSITIONS[:3] if meaning not in found]
-    if len(missing) == 3 and len(header) >= 3:
-        return {**found, **dict(zip(POSITIONS[:3], range(3)))}
-    if missing:
+    others = [at for at in range(len(header)) if at not in found.values()]
+    if len(missing) == 3 and len(others) >= 3:
+        found |= dict(zip(missing, others))
+    elif missing:
         raise ValueError(
             f"{name} has no column for {', '.join(missing)} among {list(header)}. "
             "Rename the columns: user_id or user; item_id, movie_id, item or movie; "
             "rating; and, if present, timestamp."
         )
+    plain = _plain(header)
+    for at in found.values():
+        if plain.count(plain[at]) > 1:
+            raise ValueError(
+                f"{name} has {plain.count(plain[at])} columns of the name "
+                f"{header[at]!r}, which cannot be told apart. Rename or drop one."
+            )
     return found
+
+
+def _plain(header: Sequence[str]) -> list[str]:
+    return [str(title).strip().lower().replace("_", "") for title in header]
 
 
 def check_ids(ids: np.ndarray, meaning: str, name: str) -> np.ndarray:

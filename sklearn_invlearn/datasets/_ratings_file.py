@@ -49,11 +49,12 @@ def load_ratings(path: str | PathLike[str], *, threshold: float = 3) -> Bunch:
 
         Columns of text and Parquet are found by name, in any case, with or without
         ``_``: user_id or user; item_id, movie_id, item or movie; rating; timestamp.
-        If none of the first three is there, the first three columns are user, item
-        and rating. A text whose third column is a number in the first line has no
-        header: its columns are user, item, rating and, if present, timestamp. A first
-        line that is neither is an error: no known name, and a number or nothing in
-        one of the first two columns, or nothing in the third.
+        If none of the first three is there, the first three columns that are not the
+        timestamp are user, item and rating. A text whose third column is a number in
+        the first line has no header: its columns are user, item, rating and, if
+        present, timestamp. A first line that is neither is an error: no known name,
+        and a number or nothing in one of the first two columns, or nothing in the
+        third.
     threshold : float, default=3
         Ratings of at least this are positive.
 
@@ -82,7 +83,8 @@ def load_ratings(path: str | PathLike[str], *, threshold: float = 3) -> Bunch:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the format is unknown or damaged, columns are missing, there is no row,
+        If the format is unknown or damaged, columns are missing or there twice, lines
+        have more fields than the first, an id holds a line break, there is no row,
         ids or numbers are missing, or ratings are not numbers.
     ImportError
         If the format needs a package that is not installed.

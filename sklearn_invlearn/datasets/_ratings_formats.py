@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -35,30 +37,38 @@ def read_text(path: Path) -> Columns:
         text, quoting = text.replace(separator, one), csv.QUOTE_NONE
     try:
         # As text and without markers of missing values: "NA" and "007" are good ids.
-        frame = pandas.read_csv(
-            io.BytesIO(text),
-            sep=one.decode(),
-            quoting=quoting,
-            # Spaces after separators are for the eye.
-            skipinitialspace=all(f.startswith(" ") for f in first_fields[1:]),
-            header=0 if has_header else None,
-            dtype=object,
-            na_filter=False,
-            index_col=False,
-        )
-    except ValueError as error:
+        with warnings.catch_warnings():
+            # It would cut fields off where lines have more of them than the header.
+            warnings.simplefilter("error", pandas.errors.ParserWarning)
+            frame = pandas.read_csv(
+                io.BytesIO(text),
+                sep=one.decode(),
+                quoting=quoting,
+                # Spaces after separators are for the eye.
+                skipinitialspace=all(f.startswith(" ") for f in first_fields[1:]),
+                header=0 if has_header else None,
+                dtype=object,
+                na_filter=False,
+                index_col=False,
+            )
+    except (ValueError, pandas.errors.ParserWarning) as error:
+        too_long = isinstance(error, pandas.errors.ParserWarning)
+        why = "lines have more fields than the first" if too_long else str(error)
         raise ValueError(
             f"{path.name} is not UTF-8 text with {len(first_fields)} columns in every "
-            f"line, separated by {separator.decode()!r}: {str(error).strip()}. Perhaps "
-            "its writing broke off, or it has another encoding."
+            f"line, separated by {separator.decode()!r}: {why.strip()}. Perhaps its "
+            "writing broke off, it has another encoding, or fields that hold the "
+            "separator are not in quotation marks."
         ) from error
     if has_header:
         _refuse_row_as_header(first_fields, path.name)
-        places = find_columns(list(frame.columns), path.name)
+        places = find_columns(first_fields, path.name)
     else:
         places = dict(zip(POSITIONS, range(frame.shape[1])))
     columns = {key: frame.iloc[:, at].to_numpy(object) for key, at in places.items()}
     for key in ("user", "item"):
+        if b'"' in text:
+            _refuse_line_breaks(columns[key], key, path.name)
         columns[key] = numbers_of_text(columns[key])
     if "timestamp" in columns:
         columns["timestamp"] = _times_of_text(pandas, columns["timestamp"])
@@ -67,7 +77,7 @@ def read_text(path: Path) -> Columns:
 
 def _first_line(text: bytes, name: str) -> tuple[bytes, list[str]]:
     """Return the separator and the fields of the first line."""
-    line = text.partition(b"\n")[0].strip(b"\r")
+    line = re.split(rb"[\r\n]", text, maxsplit=1)[0][:100_000]  # csv takes no more
     shown = line.decode(errors="replace")
     for separator in _SEPARATORS:
         fields = shown.split(separator.decode())
@@ -93,6 +103,18 @@ def _refuse_row_as_header(fields: list[str], name: str) -> None:
             "third field, the rating, is no number. Remove or mend that line, or "
             "write a header such as user,item,rating above it."
         )
+
+
+def _refuse_line_breaks(ids: np.ndarray, meaning: str, name: str) -> None:
+    """Raise if rows between two quotation marks have become an id."""
+    for row, value in enumerate(ids):
+        if "\n" in value or "\r" in value:
+            raise ValueError(
+                f"The {meaning} in row {row} (from 0) of {name} holds a line break: "
+                f"{value[:80]!r}. Likely a quotation mark before it has no partner, "
+                "and the rows up to the next one were read as one field. Double or "
+                "remove it."
+            )
 
 
 def _is_number(field: str) -> bool:
@@ -127,7 +149,6 @@ def read_parquet(path: Path) -> Columns:
     try:
         header = parquet.read_schema(path).names
         places = find_columns(header, path.name)
-        _refuse_repeated(header, places, path.name)
         table = parquet.read_table(path, columns=[header[at] for at in places.values()])
     except (OSError, pyarrow.ArrowInvalid) as error:
         raise ValueError(
@@ -141,16 +162,6 @@ def read_parquet(path: Path) -> Columns:
             column = column.cast(column.type.value_type)
         columns[key] = _of_arrow(column)
     return columns
-
-
-def _refuse_repeated(header: list[str], places: dict[str, int], name: str) -> None:
-    """Raise if a column that is needed shares its name with another one."""
-    for at in places.values():
-        if header.count(header[at]) > 1:
-            raise ValueError(
-                f"{name} has {header.count(header[at])} columns of the name "
-                f"{header[at]!r}, which cannot be told apart. Rename or drop one."
-            )
 
 
 def _of_arrow(column: Any) -> np.ndarray:

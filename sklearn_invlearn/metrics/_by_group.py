@@ -137,9 +137,9 @@ def score_by_group(
     -------
     table : structured ndarray of shape (n_groups,)
         In ascending order of the groups, type by type: ``group``, ``n_users``,
-        ``n_pairs``, ``n_positive`` and ``score``, which is NaN where a metric of this package is
-        undefined (no user of the group has both classes), unless `metric` is given
-        another value for that, as by ``partial(ndcg_score, undefined=0.5)``.
+        ``n_pairs``, ``n_positive`` and ``score``, which is NaN where a metric of this
+        package is undefined (no user of the group has both classes), unless `metric`
+        is given another value for that, as by ``partial(ndcg_score, undefined=0.5)``.
         ``pandas.DataFrame(table)`` prints well.
 
     Raises
