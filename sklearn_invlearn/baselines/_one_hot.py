@@ -13,6 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from .._intervals import Interval
 from ._pair_classifier import PairClassifier
 
+_LARGEST = float(np.finfo(np.float64).max)
+_NO_PENALTY = 1e100
+
 
 class OneHotLogisticRegression(PairClassifier):
     """Logistic regression on one-hot user and item ids.
@@ -106,7 +109,11 @@ class OneHotLogisticRegression(PairClassifier):
         return self._fit(X, y, sample_weight)
 
     def _fit_codes(self, codes: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
-        model = LogisticRegression(C=self.C, tol=self.tol, max_iter=self.max_iter)
+        C = self.C
+        if (scale := float(weight.max())) > _LARGEST / len(weight):
+            # The sum would be infinite. Against such weights no penalty can be felt.
+            weight, C = weight / scale, min(C * scale, _NO_PENALTY)
+        model = LogisticRegression(C=C, tol=self.tol, max_iter=self.max_iter)
         self.model_ = model.fit(self._one_hot(codes), y, weight)
         self.n_iter_ = int(self.model_.n_iter_[0])
 

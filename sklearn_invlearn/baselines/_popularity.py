@@ -84,10 +84,12 @@ class ItemPositiveShare(PairClassifier):
 
     def _fit_codes(self, codes: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
         n_items = self._n_codes[1]
+        scale = max(1.0, float(weight.max()))  # sums of large weights are infinite
+        weight = weight / scale
         positive = np.bincount(codes[1], weight * y, minlength=n_items)
         total = np.bincount(codes[1], weight, minlength=n_items)
         average = positive.sum() / total.sum()
-        prior = self.prior_strength
+        prior = self.prior_strength / scale
         # Row 0, of unknown items, has no labels and so gets the average.
         self._item_logit = logit((positive + prior * average) / (total + prior))
 

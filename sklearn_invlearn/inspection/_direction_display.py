@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from ._axes import axes_for
-from ._trace_verdict import WHY_NO_STEP, TraceVerdict, trace_verdict
+from ._trace_verdict import WHY_NO_STEP, TraceVerdict, after_gate, trace_verdict
 
 _QUANTITIES = {"loss", "change"}
 # Colours of Okabe and Ito; the shapes say the same once more.
@@ -39,7 +39,8 @@ class DirectionDisplay:
         Where `plot` drew.
 
     shares_ : dict of str to float
-        Share of the steps that went "direct", "pass" and "inverse".
+        Share of the steps that went "direct", "pass" and "inverse"; rows of a gate
+        (epoch 0) count where there is nothing else.
 
     verdict_ : TraceVerdict
         What the trace says about α, in words; see `trace_verdict`.
@@ -146,9 +147,10 @@ class DirectionDisplay:
         ax = axes_for(self, ax)
         step = np.arange(1, len(self.trace) + 1)
         height = self._height(quantity)
+        shares = self.shares_
         for direction, style in _STYLES.items():
             taken = self.trace["direction"] == direction
-            label = f"{direction} ({taken.mean():.0%})"
+            label = f"{direction} ({shares[direction]:.0%})"
             ax.scatter(
                 step[taken], height[taken], s=14, linewidths=0, alpha=0.8,
                 label=label, **style,
@@ -164,7 +166,9 @@ class DirectionDisplay:
 
     @property
     def shares_(self) -> dict[str, float]:
-        direction = self.trace["direction"]
+        steps = after_gate(self.trace)
+        steps = steps if len(steps) else self.trace
+        direction = steps["direction"]
         return {name: float(np.mean(direction == name)) for name in _STYLES}
 
     def _height(self, quantity: str) -> np.ndarray:

@@ -68,10 +68,12 @@ class DropsDisplay:
         Parameters
         ----------
         estimator : TruncatedLossRecommender
-            Fitted with ``callbacks=[RecordRows()]``.
+            Fitted with ``callbacks=[RecordRows()]``. With `warm_start`, the last fit is
+            drawn.
 
         y : array-like of shape (n_rows,)
-            Labels in `fit`; rows of the negative class are left out of the picture.
+            Labels in `fit`. Rows of the negative class, and rows that were not trained
+            on (of weight 0, or held out), are left out of the picture.
 
         is_false : array-like of shape (n_rows,), bool
             Which rows of `fit` are false positives.
@@ -90,8 +92,9 @@ class DropsDisplay:
         """
         dropped = recorded(estimator, "row_dropped")
         check_consistent_length(dropped.T, y, is_false)
-        positive = np.asarray(y) == estimator.classes_[1]
-        return cls(dropped[:, positive], np.asarray(is_false)[positive]).plot(ax=ax)
+        trained = ~np.isnan(recorded(estimator, "row_loss")).any(axis=0)
+        rows = trained & (np.asarray(y) == estimator.classes_[1])
+        return cls(dropped[:, rows], np.asarray(is_false)[rows]).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> DropsDisplay:
         """Draw.

@@ -66,7 +66,8 @@ class LossPathDisplay:
         Parameters
         ----------
         estimator : recommender
-            Fitted with ``callbacks=[RecordRows()]``.
+            Fitted with ``callbacks=[RecordRows()]``. With `warm_start`, the last fit is
+            drawn.
 
         groups : array-like of shape (n_rows,)
             Group of every row of `X` in `fit`. Rows that were not trained on (of

@@ -16,7 +16,8 @@ class SensitivityDisplay:
     Figures 10 and 11 of [1]_. Where a search has tried several settings of the
     other parameters with a value, the best of them stands for it, so the curve
     says what can be reached with that value; a flat curve is a parameter
-    that need not be tuned.
+    that need not be tuned. Of a search by halving, the last iteration of every
+    candidate counts, the one with the most resources.
 
     Parameters
     ----------
@@ -110,6 +111,9 @@ class SensitivityDisplay:
         tried = np.ma.asarray(results[f"param_{param}"])
         mean, std = results[f"mean_test_{metric}"], results[f"std_test_{metric}"]
         usable = np.flatnonzero(~np.ma.getmaskarray(tried) & np.isfinite(mean))
+        if "iter" in results:  # halving tries the better ones again, with more rows
+            last = {repr(params): k for k, params in enumerate(results["params"])}
+            usable = np.intersect1d(usable, list(last.values()))
         if not len(usable):
             raise ValueError(
                 f"No candidate with {param!r} has a finite {metric!r}: nothing is to "

@@ -76,7 +76,7 @@ def trace_verdict(trace: np.ndarray) -> TraceVerdict:
         - "disagreement": most steps are inverse. Held-out labels contradict the
           model's own annotations.
         - "balanced": none of these.
-        - "no steps": the trace is empty.
+        - "no steps": the trace is empty, or has no step after the gate.
 
     Raises
     ------
@@ -98,15 +98,13 @@ def trace_verdict(trace: np.ndarray) -> TraceVerdict:
     >>> trace_verdict(est.trace_).verdict
     'too large'
     """
-    names: Any = getattr(getattr(trace, "dtype", None), "names", None)
-    if "direction" not in (names or getattr(trace, "columns", ())):
+    if "direction" not in _names(trace):
         raise TypeError(
             f"trace is a {type(trace).__name__}, not the trace of inverse gradient: "
             "pass est.trace_ of a fitted InverseGradientRecommender."
         )
     n_rows = len(trace)
-    if "epoch" in (names or getattr(trace, "columns", ())):
-        trace = trace[trace["epoch"] > 0]  # epoch 0 is a gate, which has no α
+    trace = after_gate(trace)
     if not len(trace):
         text = (
             "No unlabeled step was taken: by default held-out labels decide about the "
@@ -128,6 +126,16 @@ def trace_verdict(trace: np.ndarray) -> TraceVerdict:
         f"the training-test loss by {change:.1g} of it. {advice}"
     )
     return TraceVerdict(verdict, text, shares, change)
+
+
+def after_gate(trace: Any) -> Any:
+    """Return the steps that have an α: epoch 0 is a gate, which has none."""
+    return trace[trace["epoch"] > 0] if "epoch" in _names(trace) else trace
+
+
+def _names(trace: Any) -> Any:
+    names = getattr(getattr(trace, "dtype", None), "names", None)
+    return names or getattr(trace, "columns", ())
 
 
 def _typical_change(losses: np.ndarray) -> float:

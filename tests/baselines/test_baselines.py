@@ -91,6 +91,17 @@ def test_weights_and_one_class(model, data):
 
 
 @each_model
+def test_weights_may_have_an_infinite_sum(model, data):
+    weight = np.random.default_rng(0).uniform(1, 2, len(data.y))
+    large, huge = (
+        model().fit(data.X, data.y, factor * weight) for factor in (1e40, 5e307)
+    )
+    proba = huge.predict_proba(data.X_test)
+    np.testing.assert_allclose(proba, large.predict_proba(data.X_test), atol=1e-6)
+    assert 0.2 < huge.predict_proba([[-1, -1]])[0, 1] < 0.99
+
+
+@each_model
 def test_missing_ids_raise(model, data):
     X = strings(data.X).astype(object)
     X[3, 1] = None

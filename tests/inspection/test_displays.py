@@ -164,6 +164,19 @@ def test_the_path_of_an_audit_that_stops_early(data):
     assert first == pytest.approx(audit.path[0, data.y == 1].mean())
 
 
+def test_rows_of_a_gate_count_where_there_is_nothing_else():
+    gate = np.array([(0, 0.5, 0.6, 0.7, "direct")] * 4, dtype=TRACE.dtype)
+    display = DirectionDisplay(np.concatenate([gate, TRACE])).plot()
+    assert display.shares_ == display.verdict_.shares
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert labels == ["direct (50%)", "pass (25%)", "inverse (25%)"]
+    assert DirectionDisplay(gate).shares_ == {
+        "direct": 1.0,
+        "pass": 0.0,
+        "inverse": 0.0,
+    }
+
+
 # ---- sensitivity ------------------------------------------------------------------
 
 
@@ -227,6 +240,22 @@ def test_values_of_any_kind(tried, values):
     by_value = dict(zip(map(str, tried[::-1]), score[::-1]))
     assert display.mean.tolist() == [by_value[text] for text in drawn]
     assert display.ax_.get_ylabel() == "score"
+
+
+def test_of_halving_the_last_iteration_counts():
+    search = Search()
+    alpha = np.ma.array([0.1, 0.2, 0.3, 0.2, 0.3], dtype=object)
+    score = np.array([0.4, 0.9, 0.8, 0.6, 0.7])
+    search.cv_results_ = {
+        "param_alpha": alpha,
+        "params": [{"alpha": value} for value in alpha],
+        "iter": np.array([0, 0, 0, 1, 1]),
+        "mean_test_score": score,
+        "std_test_score": score,
+    }
+    display = SensitivityDisplay.from_search(search, "alpha")
+    assert display.values == [0.1, 0.2, 0.3]
+    assert display.mean.tolist() == [0.4, 0.6, 0.7]
 
 
 def test_nothing_to_draw():

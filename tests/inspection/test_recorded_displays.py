@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn_invlearn import CrossEntropyRecommender
 from sklearn_invlearn.inspection import DropsDisplay, GroupsDisplay, LossPathDisplay
 from sklearn_invlearn.metrics import gauc_score
+from sklearn_invlearn.training import RecordRows
 
 plt = pytest.importorskip("matplotlib.pyplot")
 
@@ -29,6 +30,8 @@ class Fitted(BaseEstimator):
 
 def fitted_with(**columns):
     """Something fitted, with these columns in its history."""
+    if "row_loss" not in columns:
+        columns["row_loss"] = np.zeros(np.shape(columns["row_dropped"]))
     n_epochs = len(next(iter(columns.values())))
     return Fitted([{k: v[t] for k, v in columns.items()} for t in range(n_epochs)])
 
@@ -55,6 +58,27 @@ def test_negative_rows_are_left_out_of_the_drops():
     display = DropsDisplay.from_estimator(est, y, IS_FALSE)
     assert display.recall_.tolist() == [0.0, 0.5, 1.0]
     assert display.random_precision_ == 2 / 3
+
+
+def test_rows_that_were_not_trained_on_are_no_missed_drops():
+    loss = np.where([0, 1, 0, 0, 0], np.nan, np.ones((3, 5)))
+    est = fitted_with(row_dropped=DROPPED, row_loss=loss)
+    display = DropsDisplay.from_estimator(est, ["good"] * 5, IS_FALSE)
+    assert display.recall_.tolist() == [0.0, 1.0, 1.0]
+    assert display.random_precision_ == 0.25
+
+
+@pytest.mark.parametrize("n_first", [100, 120])
+def test_the_last_of_several_fits_is_drawn(data, n_first):
+    est = CrossEntropyRecommender(
+        backbone="bias", max_epochs=3, warm_start=True, callbacks=[RecordRows()]
+    )
+    est.fit(data.X[:n_first], data.y[:n_first])
+    est.set_params(max_epochs=2).fit(data.X[-120:], data.y[-120:])
+    assert len(est.history_) == 5
+    display = LossPathDisplay.from_estimator(est, data.y[-120:])
+    expected = np.stack([epoch["row_loss"] for epoch in est.history_[-2:]])
+    np.testing.assert_array_equal(display.loss, expected)
 
 
 def test_drops_need_false_positives_and_records(data):
