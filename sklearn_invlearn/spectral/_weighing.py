@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.model_selection import KFold
 
 from ._bilinear import Bilinear
-from ._candidates import Precisions, fit_full, fit_path
+from ._candidates import Precisions, fit_full, fit_path, n_steps_for
 from ._combination import HeldOut, Weighing, weighed
 from ._embeddings import Embeddings, embeddings_for, exposure_matrix, without
 from ._factors import precision_of_factors
@@ -41,15 +41,18 @@ def weigh(
     n_folds = 10 if len(labels) >= _SMALL_FOLD else 5
     if len(labels) < _ONE_FOLD:
         n_folds = 3
+    n_steps = n_steps_for(len(labels))
     folds = list(KFold(n_folds, shuffle=True, random_state=seed).split(labels.y))
     seen = HeldOut()
     tried: dict[str, tuple[float, ...]] = {}
     for train, test in folds if len(labels) < _ONE_FOLD else folds[:1]:
         known, held_out = labels[train], labels[test]
         of_fold = _of_fold(exposures, embeddings, known, held_out, seed)
-        full, _ = fit_full(of_fold, known, learned, seed)
+        full, _ = fit_full(of_fold, known, learned, seed, n_steps=n_steps)
         if not seen.rows and "p" in learned:
-            full, learned = _with_factors(full, learned, of_fold, known, held_out, seed)
+            full, learned = _with_factors(
+                full, learned, of_fold, known, held_out, seed, n_steps
+            )
         seen.rows.append(test)
         seen.full.append(terms_of(full, held_out))
         logits: dict[str, np.ndarray] = {}
@@ -72,13 +75,14 @@ def _with_factors(
     known: Labels,
     held_out: Labels,
     seed: int,
+    n_steps: int,
 ) -> tuple[Bilinear, Precisions]:
     """Full model of `known` with another precision of p and q, if that is better."""
     precision = precision_of_factors(full, learned, known, held_out, seed)
     if precision == learned["p"]:
         return full, learned
     changed = learned | dict.fromkeys("pq", precision)
-    other, _ = fit_full(embeddings, known, changed, seed)
+    other, _ = fit_full(embeddings, known, changed, seed, n_steps=n_steps)
     losses = [
         loss_of(terms_of(m, held_out).sum(axis=1), held_out) for m in (full, other)
     ]
