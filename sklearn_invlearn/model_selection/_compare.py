@@ -181,7 +181,8 @@ def compare_recommenders(
     -----
     UserWarning
         If some trials of a method fail, as they do where a learning rate is too
-        large. If all fail, the error is raised.
+        large. If all fail, the error is raised. Also if a metric is of fewer than
+        fifteen test users, see :func:`paired_bootstrap`.
 
     See Also
     --------
