@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn_invlearn import CrossEntropyRecommender, load
 from sklearn_invlearn.datasets import make_sparse_feedback
 from sklearn_invlearn.spectral import Labels, exposure_matrix, spectral_embeddings
+from sklearn_invlearn.spectral import _candidates as candidates
 from sklearn_invlearn.spectral import _weighing as weighing_module
 from sklearn_invlearn.spectral import _worth_trying as trying
 from sklearn_invlearn.spectral._candidates import CANDIDATES, fit_full, fit_path
@@ -60,6 +61,23 @@ def test_probabilities_are_those_of_pairs_outside_the_exposures(data, monkeypatc
     monkeypatch.setattr(weighing_module, "_OWN_SHARE", np.inf)
     assert bias_of_probabilities(data) < -0.02
     assert abs(corrected) < 0.015
+
+
+def test_fits_of_folds_take_the_steps_of_the_whole_fit(data, monkeypatch):
+    """Here a fold has so few rows that it would be done with fewer by itself."""
+    taken = {"full": set(), "factors": set()}
+    fit = candidates.fit_bilinear
+
+    def count(model, *args, n_steps, **kwargs):
+        taken[model.structure].add(n_steps)
+        return fit(model, *args, n_steps=n_steps, **kwargs)
+
+    monkeypatch.setattr(candidates, "fit_bilinear", count)
+    labels, exposed = labels_of(data)
+    few = labels[np.arange(2_100)]
+    fit_spectral(few, exposed, shape_of(data), seed=0)
+    assert taken["full"] == {candidates.n_steps_for(len(few))}
+    assert candidates.n_steps_for(len(few)) > candidates.n_steps_for(1_400)
 
 
 def weighing_of(data, y):
