@@ -82,11 +82,11 @@ pass over training-train, then a step per training-test batch with two copies of
 whole model, three optimisers of torch made anew, and unlabeled items drawn anew every
 epoch; rows come one by one through a loader of torch (`_public_code_rows.py`). Both
 sides take the same numbers of steps of either kind. The authors' own program was
-measured once, on two cores of another machine, at 9.3 s per epoch. Two lines compare with
-it, in epochs of what was measured there, too: of a loop as a textbook has it
-(`_plain_loop.py`; .27 s there), which like ours spends its time on calls into torch, and of
-`implicit`'s BPR (.063 s), which spends it on memory. Our rewrite is faster than their
-program: it has nothing that the description does not name.
+measured once, on two cores of another machine, at 9.3 s per epoch. Two lines compare
+with it, in epochs of what was measured there, too: of a loop as a textbook has it
+(`_plain_loop.py`; .27 s there), which like ours spends its time on calls into torch,
+and of `implicit`'s BPR (.063 s), which spends it on memory. Our rewrite is faster than
+their program: it has nothing that the description does not name.
 
 **With and without numba.** With the extra `fast`, touched rows of tables are updated in
 one compiled pass (`training/_row_kernels.py`), and so are parameters with dense
@@ -135,11 +135,11 @@ compiled pass, where torch's own function takes 50 to 100 µs to find out what t
 arrays of tensors made once; biases added before their last axis goes; a product with
 one vector in place of a layer; the mean of the loss in one operation.
 
-**Predictions.** A user or item that occurs in many pairs of a call brings its vector once
-where the logit is a product (all but MLP and NeuMF). `--rounds 5 --only predictions`, at
-4a05ab1 and at 0df074b before it, in the same minutes: GMF 8.6 (6.0) M pairs/s, the
-default with 30,000 labels 2.0 (.7); CDAE about six times as fast. Where a call has more
-than 65,536 users or items, pairs are scored as before.
+**Predictions.** A user or item that occurs in many pairs of a call brings its vector
+once where the logit is a product (all but MLP and NeuMF). `--rounds 5 --only
+predictions`, at 4a05ab1 and at 0df074b before it, in the same minutes: GMF 8.6 (6.0) M
+pairs/s, the default with 30,000 labels 2.0 (.7); CDAE about six times as fast. Where a
+call has more than 65,536 users or items, pairs are scored as before.
 
 **Growth.** Metrics sort, and text ids and unobserved pairs are found, in pieces that
 fit into the cache, after one pass that distributes the rows. What remains above 4 × for
