@@ -152,6 +152,17 @@ def test_an_update_of_the_recommender_inside_is_seen(data):
     assert ids.shape == (2, 3)
 
 
+def test_parameters_of_the_recommender_may_be_set_between_updates(data):
+    est, faster = make().fit(**rows_of(data)), make().fit(**rows_of(data))
+    faster.set_params(recommender__gamma=0.5)
+    before = faster.decision_function(data.X)
+    for one in (est, faster):
+        one.partial_fit(data.X, data.y)
+    moved = np.abs(faster.decision_function(data.X) - before).mean()
+    assert moved > 2 * np.abs(est.decision_function(data.X) - before).mean()
+    assert faster.recommender_.gamma == 0.5
+
+
 def test_without_a_fit_nobody_is_mixed(data):
     with pytest.warns(UserWarning, match="no extra feedback for 'warmup'"):
         est = make().partial_fit(data.X, data.y, n_epochs=2)
@@ -175,7 +186,7 @@ class Raises(Callback):
 def test_an_update_that_fails_changes_nothing(data):
     est = make().fit(**rows_of(data))
     before, scores = dict(vars(est)), est.decision_function(data.X_test)
-    est.recommender_.set_params(callbacks=[Raises(RuntimeError("on purpose"))])
+    est.set_params(recommender__callbacks=[Raises(RuntimeError("on purpose"))])
     with pytest.raises(RuntimeError, match="on purpose"):
         est.partial_fit([(999, 3)], [1])
     assert vars(est) == before

@@ -269,6 +269,15 @@ def test_integers_of_numpy_are_numbers(batch_size, data):
     assert (scores[0] == scores[1]).all()
 
 
+@pytest.mark.parametrize("label", [1, "yes", np.True_])
+def test_a_tuple_of_one_label_holds_labels(label, data):
+    y = np.where(data.y == 1, label, "no" if label == "yes" else type(label)(0))
+    est = CrossEntropyRecommender(backbone="bias", max_epochs=1)
+    for labels in ((label,), ((label,),), [label]):
+        est.fit(data.X, y, X_val=(data.X[:1],), y_val=labels)
+        assert "valid_loss" in est.history_[0]
+
+
 def test_a_boolean_is_no_number_of_epochs(data):
     est = CrossEntropyRecommender(**QUICK).fit(data.X, data.y)
     for wrong in (True, False, np.True_):

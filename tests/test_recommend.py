@@ -306,7 +306,8 @@ def test_users_and_candidates_of_every_library(gmf):
         seen = gmf.seen_items(make(users))
         assert (seen != gmf.seen_items(users)).nnz == 0
     alone, _ = gmf.recommend(users[0], 3)
-    for one in (np.int8(users[0]), np.array(users[0]), pyarrow.scalar(users[0])):
+    scalars = np.array, torch.tensor, pyarrow.scalar
+    for one in (np.int8(users[0]), *(f(users[0]) for f in scalars)):
         assert gmf.recommend(one, 3)[0].tolist() == alone.tolist()
     nothing_new = [
         [], np.empty((0, 2)), pandas.DataFrame(), polars.DataFrame(), np.True_,

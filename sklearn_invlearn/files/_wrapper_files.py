@@ -53,7 +53,8 @@ class WrapperSaveMixin(_files.SaveMixin):
         )
         est = _files.unfitted(path, cls, document, mine)
         if document["given"] is not None:
-            est.recommender = clone(inner).set_params(**document["given"] | theirs)
+            given = document["given"] | theirs | {"device": inner.device}
+            est.recommender = clone(inner).set_params(**given)
         for name, value in document["fitted"].items():
             setattr(est, name, value)
         est.recommender_ = inner

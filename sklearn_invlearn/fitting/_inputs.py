@@ -99,9 +99,10 @@ def check_fit_inputs(
             UserWarning,
             stacklevel=5,
         )
-    validation = check_labelled_table(X_val, y_val, classes, X, "val")
-    extra = check_labelled_table(X_extra, y_extra, classes, X, "extra")
-    pool = None if X_unlab is None else check_pool(X_unlab, X)
+    names = names_of_columns(X, estimator)
+    validation = check_labelled_table(X_val, y_val, classes, names, "val")
+    extra = check_labelled_table(X_extra, y_extra, classes, names, "extra")
+    pool = None if X_unlab is None else check_pool(X_unlab, names)
     _warn_if_cut_into_folds(X_unlab, X, "X_unlab")
     _warn_if_cut_into_folds(X_val, X, "X_val")
     _warn_if_cut_into_folds(X_extra, X, "X_extra")
@@ -229,7 +230,7 @@ def check_labelled(
 
 
 def check_labelled_table(
-    X_other: Any, y_other: Any, classes: np.ndarray, X: Any, suffix: str
+    X_other: Any, y_other: Any, classes: np.ndarray, names: Any, suffix: str
 ) -> tuple[list[np.ndarray], np.ndarray] | None:
     """Return columns and y in {0.0, 1.0} of X_val or X_extra; None if not given."""
     X_name, y_name = f"X_{suffix}", f"y_{suffix}"
@@ -239,7 +240,7 @@ def check_labelled_table(
     if X_other is None:
         return None
     table = unwrap(X_other)
-    _require_same_names(table, X, X_name)
+    require_names(table, names, X_name)
     columns = check_pairs(table, name=X_name)
     y = label_column(unwrap(y_other), y_name)
     check_consistent_length(columns[0], y)
@@ -253,13 +254,12 @@ def check_labelled_table(
 
 
 def unwrap(table: Any) -> Any:
-    """Return the table inside a tuple of one table, or `table` itself."""
-    if isinstance(table, tuple) and len(table) == 1:
-        return table[0]
-    return table
+    """Return what is inside a tuple of one table or array; else `table` itself."""
+    is_one = isinstance(table, tuple) and len(table) == 1
+    return table[0] if is_one and not np.isscalar(table[0]) else table
 
 
-def check_pool(X_unlab: Any, X: Any) -> list[list[np.ndarray]]:
+def check_pool(X_unlab: Any, names: Any) -> list[list[np.ndarray]]:
     """Return the columns of each table: `X_unlab` is one, or a tuple of them."""
     if isinstance(X_unlab, list) and X_unlab and is_table(X_unlab[0]):
         raise ValueError(
@@ -280,7 +280,7 @@ def check_pool(X_unlab: Any, X: Any) -> list[list[np.ndarray]]:
                 "as a tuple of tables. Pass a list of rows, in a tuple if it is for "
                 "cross-validation."
             )
-        _require_same_names(table, X, "X_unlab")
+        require_names(table, names, "X_unlab")
         pool.append(check_pairs(table, name="X_unlab"))
     return pool
 
@@ -334,8 +334,10 @@ def _warn_if_cut_into_folds(table: Any, X: Any, name: str) -> None:
         )
 
 
-def _require_same_names(table: Any, X: Any, name: str) -> None:
-    require_names(table, _get_feature_names(X), name)
+def names_of_columns(X: Any, estimator: Any) -> Any:
+    """Names of `X` or, where it has none, those of the last fit; None without both."""
+    names = _get_feature_names(X)
+    return getattr(estimator, "feature_names_in_", None) if names is None else names
 
 
 def require_names(table: Any, ours: Any, name: str) -> None:

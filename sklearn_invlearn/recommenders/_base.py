@@ -314,9 +314,9 @@ one, default=None
         try:
             net.partial_fit(data)
         finally:
+            self.n_iter_ = len(net.history)
             if fills:
                 fill_unknown_rows(net.module_, n_users, n_items)
-            self.n_iter_ = len(net.history or ())
 
     def _fitted_attributes(self) -> dict[str, Any]:
         names = ["net_", "classes_", "class_count_", "n_features_in_"]

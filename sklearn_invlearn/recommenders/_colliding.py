@@ -346,9 +346,10 @@ one, default=None
         ValueError
             Wherever the recommender's `partial_fit` raises one.
         """
-        fitted = hasattr(self, "net_")
-        old = self.recommender_ if fitted else self._unfitted_recommender(False)
-        recommender = copy(old)  # an update replaces what it changes: `old` stays whole
+        recommender = self._unfitted_recommender(False)
+        if fitted := hasattr(self, "net_"):  # of a copy: the old one stays whole
+            params = recommender.get_params(deep=False)
+            recommender = copy(self.recommender_).set_params(**params)
         recommender.partial_fit(
             X,
             y,

@@ -255,7 +255,7 @@ def _as_column(ids: Any, name: str) -> tuple[np.ndarray, bool]:
     """Return a column of ids, and whether `ids` was one id instead of several."""
     if hasattr(ids, "as_py"):  # a scalar of pyarrow does not equal its value
         ids = ids.as_py()
-    elif isinstance(ids, np.ndarray) and ids.ndim == 0:
+    elif getattr(ids, "ndim", None) == 0 and not isinstance(ids, np.generic):
         ids = ids.item()
     one = isinstance(ids, (str, bytes, tuple, frozenset))
     if one or not (hasattr(ids, "__iter__") or hasattr(ids, "columns")):

@@ -124,7 +124,8 @@ class CompiledRows:
         self, gradient: list[tuple[Tensor, Tensor]], alpha: float, by_sign: bool
     ) -> list[CompiledPoints]:
         """Return the three points of each of (parameter, g)."""
-        if alpha > _LARGEST:  # as torch says; a kernel would compute with infinity
+        if alpha > _LARGEST and any(p.dtype == torch.float32 for p, _ in gradient):
+            # As torch does; a kernel would compute with infinity.
             raise RuntimeError(f"{alpha} is no single-precision step without overflow")
         rows = self.touched([g for _, g in gradient])
         return [

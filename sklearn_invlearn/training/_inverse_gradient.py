@@ -166,11 +166,12 @@ class InverseGradientNet(PairNet):
 
     def record_trace(self, trace: Tensor) -> None:
         """Write an epoch's trace (n_steps, 4) to the history, a batch row per step."""
-        for *losses, choice in trace.tolist():
-            self.history.new_batch()
-            for direction, loss in zip(DIRECTIONS, losses):
-                self.history.record_batch(f"loss_{direction}", loss)
-            self.history.record_batch("direction", DIRECTIONS[int(choice)])
+        names = [f"loss_{direction}" for direction in DIRECTIONS]
+        rows = [
+            dict(zip(names, losses), direction=DIRECTIONS[int(choice)])
+            for *losses, choice in trace.tolist()
+        ]
+        self.history[-1]["batches"] += rows  # all at once: an interrupt leaves no part
         for position, direction in enumerate(DIRECTIONS):
             n_chosen = int((trace[:, 3] == position).sum())
             self.history.record(f"n_{direction}", n_chosen)

@@ -167,6 +167,8 @@ class PairNet(NeuralNet):
     def initialize(self) -> PairNet:
         super().initialize()
         self.shuffler_ = torch.Generator(self.device).manual_seed(self.seed)
+        for name in self.counts:
+            setattr(self, name, 0)
         return self
 
     def __getstate__(self) -> dict[str, Any]:
@@ -208,7 +210,7 @@ class PairNet(NeuralNet):
         self.initialize()
         self.history_ = History(other.history)
         for name in self.counts:
-            setattr(self, name, getattr(other, name, getattr(self, name, 0)))
+            setattr(self, name, getattr(other, name, 0))
         if type(self.optimizer_) is type(other.optimizer_):
             set_optimizer_state(self, optimizer_state(other))
         return self

@@ -132,11 +132,13 @@ class RowwiseAdam(Optimizer):
     def _state_of(self, parameter: Tensor) -> dict[str, Tensor]:
         state = self.state[parameter]
         if not state:
-            # In single precision, whatever the default: so the fused kernels read it.
-            device = parameter.device
-            state["step"] = torch.zeros((), dtype=torch.float32, device=device)
-            state["exp_avg"] = torch.zeros_like(parameter)
-            state["exp_avg_sq"] = torch.zeros_like(parameter)
+            # All at once: an interrupt leaves no part. The step is in single precision,
+            # whatever the default: so the fused kernels read it.
+            state.update(
+                step=torch.zeros((), dtype=torch.float32, device=parameter.device),
+                exp_avg=torch.zeros_like(parameter),
+                exp_avg_sq=torch.zeros_like(parameter),
+            )
         return state
 
     def _adam(

@@ -51,11 +51,6 @@ class TruncatedLossNet(NegativeSamplingNet):
         self.drop_reference = drop_reference
         super().__init__(module, **kwargs)
 
-    def initialize(self) -> TruncatedLossNet:
-        super().initialize()
-        self.n_steps_ = 0
-        return self
-
     @property
     def drop_rate(self) -> float:
         """ε(T) after T steps ([ADT] Eq. 3): none of the first batch is dropped."""

@@ -15,6 +15,7 @@ from ..fitting._inputs import (
     check_pool,
     check_weight,
     mean_weight,
+    names_of_columns,
     relative_weight,
 )
 from ..fitting._labels import label_column
@@ -29,13 +30,14 @@ def check_update_inputs(
     y01 = _check_known_labels(estimator, y)
     check_consistent_length(columns[0], y01)
     weight = None
-    if sample_weight is not None or estimator._weight_unit != 1.0:
+    if sample_weight is not None:
         raw = check_weight(sample_weight, y01)
         weight = relative_weight(raw, estimator._weight_unit)
     rows = LabelledRows(columns, y01, weight, np.arange(len(y01)), len(y01))
     if weight is not None:
         rows = rows.take(np.flatnonzero(weight > 0))
-    pool = None if X_unlab is None else check_pool(X_unlab, X)
+    names = names_of_columns(X, estimator)
+    pool = None if X_unlab is None else check_pool(X_unlab, names)
     return FitInputs(estimator.classes_, rows, pool, None, None)
 
 

@@ -61,6 +61,7 @@ class UpdatingMixin:
         backbone: str | type
         batch_size: int
         callbacks: list | None
+        max_epochs: int | None
         device: Any
         n_threads: int | None
         sampling: str
@@ -117,7 +118,8 @@ class UpdatingMixin:
             Their labels; after the first call one class is enough.
 
         sample_weight : array-like of shape (n,), default=None
-            Weights, on the scale of those of `fit` (or of the first call).
+            Weights, on the scale of those of `fit` (or of the first call); None is
+            the mean of those, above zero.
 
         classes : array-like of shape (2,), default=None
             The two labels. With them, the first call may have rows of one class
@@ -130,7 +132,9 @@ default=None
             for pairs of known users and items that were labelled in no call.
 
         n_epochs : int, default=1
-            Passes over `X`. A newcomer with a handful of labels needs some ten.
+            Passes over `X`. A newcomer with a handful of labels needs some ten. In a
+            first call, a backbone that comes fitted ("spectral") has learned `X`
+            already: there it replaces `max_epochs`, and counts only if that is set.
 
         update_shared : bool or "auto", default="auto"
             Whether intercept, layers and other parameters that are no row of a table
@@ -214,7 +218,7 @@ default=None
     ) -> UpdatingMixin:
         first: Any = copy(self)
         first.early_stopping = False
-        if not comes_fitted(self.backbone):
+        if self.max_epochs is not None or not comes_fitted(self.backbone):
             first.max_epochs = n_epochs
         if classes is not None:
             first._expected_classes = two_classes(classes)

@@ -1,6 +1,7 @@
 """Updates that fail, and updates that are refused."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_array_equal
@@ -88,6 +89,20 @@ def test_bad_updates_are_refused_and_change_nothing(changes, message, data):
         est.partial_fit(**{"X": NEW, "y": NEW_Y} | changes)
     assert all(vars(est)[k] is rest[k] for k in rest)
     assert len(est.user_ids_) == n_users
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names:UserWarning")
+@pytest.mark.parametrize("name", ["X_unlab", "X_val"])
+def test_swapped_columns_are_noticed_beside_rows_without_names(name, data):
+    X = pd.DataFrame(data.X, columns=["user", "item"])
+    est = make("sampled", warm_start=True).fit(X, data.y)
+    table = {name: (X[["item", "user"]],)}
+    labels = {"y_val": (data.y,)} if name == "X_val" else {}
+    with pytest.raises(ValueError, match=f"first two columns of {name}"):
+        est.fit(data.X, data.y, **table, **labels)
+    if name == "X_unlab":
+        with pytest.raises(ValueError, match="first two columns of X_unlab"):
+            est.partial_fit(data.X, data.y, **table)
 
 
 def test_another_backbone_is_refused(data):

@@ -29,6 +29,22 @@ def test_weights_are_on_the_scale_of_fit(data):
     assert np.abs(est.partial_fit(NEW, NEW_Y).decision_function(NEW) - scores[0]).max()
 
 
+def test_rows_without_weights_are_average_rows(data):
+    scores = []
+    for w in (None, np.full(len(data.y), 1e-3)):
+        est = make(backbone="bias", optimizer="sgd").fit(data.X, data.y, w)
+        scores.append(est.partial_fit(NEW, NEW_Y).decision_function(NEW))
+        assert est.class_count_.sum() == pytest.approx(len(data.y) + len(NEW))
+    np.testing.assert_allclose(*scores, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("max_epochs", "n_run"), [(None, 0), (7, 2)])
+def test_epochs_of_a_first_call_on_what_comes_fitted(max_epochs, n_run, data):
+    est = make(backbone="spectral", max_epochs=max_epochs)
+    assert est.partial_fit(data.X, data.y, n_epochs=2).n_iter_ == n_run
+    assert est.max_epochs == max_epochs
+
+
 @each_method
 def test_the_first_call_is_a_fit_and_later_ones_train_everything(method, data):
     first = make(method).partial_fit(data.X, data.y, classes=[0, 1], n_epochs=2)
