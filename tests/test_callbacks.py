@@ -10,6 +10,7 @@ from skorch.callbacks import (
     BatchScoring,
     Callback,
     Checkpoint,
+    EarlyStopping,
     EpochScoring,
     EpochTimer,
     GradientNormClipping,
@@ -83,6 +84,14 @@ def test_callbacks_hear_of_every_epoch(method, data):
         for before, after in zip(recorder.weights_, recorder.weights_[1:])
     ]
     assert moved == [True, True]
+
+
+def test_callbacks_hear_of_a_fit_without_epochs(data):
+    recorder = Recorder()
+    best = EarlyStopping(load_best=True)
+    est = CrossEntropyRecommender(callbacks=[recorder, best], random_state=0)
+    assert est.fit(data.X, data.y).n_iter_ == 0
+    assert recorder.heard_ == ["train begin", "train end"]
 
 
 def test_callbacks_hear_of_batches_and_gradients(data):

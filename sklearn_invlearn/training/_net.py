@@ -10,7 +10,12 @@ from typing import Any
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
+from skorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    GradientNormClipping,
+    LRScheduler,
+)
 from skorch.history import History
 from torch import Tensor
 
@@ -256,8 +261,11 @@ class PairNet(NeuralNet):
         They are parameters of an estimator, and would take its weights and memory into
         pickles and clones.
         """
-        self.notify("on_train_end", **data)
+        self.on_train_end(self, **data)
         for _, callback in self.callbacks_:
+            # Early stopping of skorch asks for the last epoch, and there may be none.
+            if len(self.history) or not isinstance(callback, EarlyStopping):
+                callback.on_train_end(self, **data)
             if isinstance(callback, LRScheduler):
                 vars(callback).pop("lr_scheduler_", None)
 
