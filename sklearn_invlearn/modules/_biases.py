@@ -31,10 +31,11 @@ class Biases(nn.Module):
     def forward(self, user: Tensor, item: Tensor) -> Tensor:
         """Codes (B,), (B,) -> logit (B,), or () if there is no bias table."""
         logit: Tensor = self.intercept
-        for table, codes in (self.user, user), (self.item, item):
-            if table is not None:
-                logit = logit + table.column(codes)
-        return logit.squeeze(-1)
+        if self.user is not None:
+            logit = logit + self.user(user)
+        if self.item is not None:
+            logit = logit + self.item(item)
+        return logit
 
     def of_user(self, user: Tensor) -> Tensor:
         """μ + b_u of codes (B,), shape (B,)."""

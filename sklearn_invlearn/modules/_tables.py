@@ -62,11 +62,7 @@ class BiasTable(FactorTable):
 
     def forward(self, input: Tensor) -> Tensor:
         """Codes (B,) -> numbers (B,)."""
-        return self.column(input).squeeze(-1)
-
-    def column(self, input: Tensor) -> Tensor:
-        """Codes (B,) -> numbers (B, 1)."""
-        return super().forward(input)
+        return super().forward(input).squeeze(-1)
 
 
 @torch.no_grad()

@@ -186,7 +186,8 @@ def _is_table(table: Tensor) -> bool:
 
 def is_plain(tensor: Tensor) -> bool:
     """Whether kernels can read and write it."""
-    return tensor.is_cpu and tensor.dtype in _TYPES and tensor.is_contiguous()
+    on_cpu = tensor.device.type == "cpu"
+    return on_cpu and tensor.dtype in _TYPES and tensor.is_contiguous()
 
 
 def _flat(values: Tensor) -> tuple[np.ndarray, int]:
