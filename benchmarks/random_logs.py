@@ -27,7 +27,7 @@ from transfer import calibration_error
 from sklearn_invlearn import CrossEntropyRecommender
 from sklearn_invlearn.datasets import make_sparse_feedback
 
-FIRST_SEED = 16_000
+FIRST_SEED = 17_000
 FEWEST = 5  # labels of either class; fewer say nothing about anybody
 CHOICES: dict[str, tuple[float, ...]] = {
     "label_fraction": (0.01, 0.03, 0.1, 0.3, 1.0),
