@@ -141,9 +141,8 @@ class MeanCrossEntropy(nn.Module):
 
     def forward(self, logit: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the scalar mean of `weight`·CE; `weight` (B,) or None for ones."""
-        if weight is None:  # in one operation, with one to differentiate
-            return F.binary_cross_entropy_with_logits(logit, y)
-        return (cross_entropy(logit, y) * weight).mean()
+        loss = cross_entropy(logit, y)
+        return (loss if weight is None else loss * weight).mean()
 
 
 class MeanReweightedCrossEntropy(nn.Module):

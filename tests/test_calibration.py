@@ -34,14 +34,15 @@ def strings(X):
 def n_pool(monkeypatch):
     """Lists (rows of X, rows of the pool) of every fit."""
     seen = []
-    check_pool = _inputs.check_pool
+    warn = _inputs._warn_if_cut_into_folds
 
-    def recording(X_unlab, X):
-        tables = X_unlab if isinstance(X_unlab, tuple) else (X_unlab,)
-        seen.append((len(X), *map(len, tables)))
-        return check_pool(X_unlab, X)
+    def recording(table, X, name):
+        if name == "X_unlab" and table is not None:
+            tables = table if isinstance(table, tuple) else (table,)
+            seen.append((len(X), *map(len, tables)))
+        return warn(table, X, name)
 
-    monkeypatch.setattr(_inputs, "check_pool", recording)
+    monkeypatch.setattr(_inputs, "_warn_if_cut_into_folds", recording)
     return seen
 
 
