@@ -130,12 +130,12 @@ step, the ratio stays, and a backbone would no longer be plain torch).
 
 `implicit` is one loop in C++ over two tables, without moments: plain SGD. Our step
 keeps three numbers per weight, and most of its time is the overhead of calls into
-torch. Fewer of them took a twelfth off GMF's step, 940 to 860 µs beside other programs:
-dense parameters in the compiled pass, where torch's own function takes 50 to 100 µs to
-find out what to do; arrays of tensors made once; a product with one vector in place of
-a layer. Biases of one number per row, and the mean of the loss in one operation, would
-take off 3 and 2 % more; the one is no call of a table, which hooks see, the other makes
-weights of 1 and none differ in the last digit.
+torch. Fewer of them took a thirteenth off GMF's step, 907 to 840 µs: dense parameters
+in the compiled pass, where torch's own function takes 50 to 100 µs to find out what to
+do; arrays of tensors made once. Biases of one number per row, a product with one vector
+in place of a layer, and the mean of the loss in one operation would take off 6 % more;
+but hooks see calls of tables alone, and the last digits of a score or a loss would
+depend on the size of the batch and on weights of 1.
 
 **Predictions.** A user or item that occurs in many pairs of a call brings its vector
 once where the logit is a product (all but MLP and NeuMF). `--rounds 5 --only

@@ -32,7 +32,7 @@ class GMF(nn.Module):
     def forward(self, user: Tensor, item: Tensor) -> Tensor:
         """Codes (B,), (B,) -> logit (B,)."""
         product = self.user_factors(user) * self.item_factors(item)  # (B, n_factors)
-        return product @ self.head.weight[0] + self.biases(user, item)
+        return self.head(product).squeeze(-1) + self.biases(user, item)
 
     def user_side(self, user: Tensor) -> tuple[Tensor, Tensor]:
         """Codes (B,) -> bias (B,), vectors h ⊙ p_u (B, n_factors)."""
