@@ -70,7 +70,7 @@ def test_explanations_add_up_to_mixed_scores(est, data):
     assert_array_equal(parts["logit"], logit)
     total = sum(parts[name] for name in parts.dtype.names[:-1])
     np.testing.assert_allclose(total, logit, rtol=1e-9, atol=1e-12)
-    of_average_pair = est.recommender_.explain([[-1, -1]])["logit"]
+    (of_average_pair,) = est.recommender_.explain([[-1, -1]])["logit"]
     np.testing.assert_allclose(parts["intercept"], of_average_pair, rtol=1e-12)
 
 
