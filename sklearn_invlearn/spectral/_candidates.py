@@ -70,7 +70,7 @@ def fit_full(
 
     But not that of p and q if `factors` gives it. A fit to a part of the labels has to
     take the `n_steps` of that to all: after fewer its logits are too small, and weights
-    that make up for it are too large for all (a slope of .9, ECE .005 more).
+    that make up for it are too large for all (a slope of .9, ECE .003 more).
     """
     P, Q = embeddings.labelled_user, embeddings.labelled_item
     # Precisions that were learned say which blocks there were to learn.
