@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from sklearn_invlearn import CrossEntropyRecommender
+from sklearn_invlearn.scoring import _similarity
 
 
 @pytest.fixture(scope="module", params=["gmf", "mlp", "neumf", "spectral"])
@@ -82,10 +83,18 @@ def test_single_item_and_fewer_than_asked_for(est):
     assert np.abs(values[:-3]).max() <= 1
 
 
-def test_blocks_change_nothing(est, monkeypatch):
+def test_blocks_change_nothing_and_bound_the_memory(est, monkeypatch):
     ids, values = est.similar_users(est.user_ids_, 4)
-    monkeypatch.setattr("sklearn_invlearn.scoring._similarity._BLOCK_ROWS", 7)
+    n_users, sizes, plain = len(est.user_ids_), [], _similarity.best_products
+
+    def best_products(users, everyone, *args):
+        sizes.append(len(users.bias) * len(everyone.bias))
+        return plain(users, everyone, *args)
+
+    monkeypatch.setattr(_similarity, "best_products", best_products)
+    monkeypatch.setattr(_similarity, "_BLOCK_CELLS", 7 * n_users + 1)
     blocked, same = est.similar_users(est.user_ids_, 4)
+    assert max(sizes) == 7 * n_users
     assert (blocked == ids).all()
     np.testing.assert_allclose(same, values, rtol=1e-12)
 

@@ -11,7 +11,7 @@ from ._replica import in_double_precision
 from ._sides import Side, is_product, side_of
 from ._top_n import best_products
 
-_BLOCK_ROWS = 1_024
+_BLOCK_CELLS = 4_194_304  # similarities at once: 32 MiB
 
 
 def most_similar(
@@ -48,8 +48,9 @@ def most_similar(
     blank = np.flatnonzero(~has_direction)
     position = np.full((len(codes), n_best), -1)
     similarity = np.full((len(codes), n_best), np.nan)
-    for start in range(0, len(codes), _BLOCK_ROWS):
-        own = codes[start : start + _BLOCK_ROWS] - 1
+    n_rows = max(1, _BLOCK_CELLS // n_known)
+    for start in range(0, len(codes), n_rows):
+        own = codes[start : start + n_rows] - 1
         block = slice(start, start + len(own))
         excluded = _itself_and(own, blank, n_known)
         best = best_products(everyone[own], everyone, n_best, excluded)
