@@ -2,8 +2,10 @@
 
 import pickle
 
+import joblib
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_array_equal
 from scipy.special import expit
 from sklearn.exceptions import NotFittedError
@@ -377,3 +379,19 @@ def test_the_default_recommender_stays_the_default(data, tmp_path):
     assert load(tmp_path / "model").recommender is None
     with pytest.raises(NotFittedError):
         CollidingRecommender().save(tmp_path / "other")
+
+
+def test_a_memory_map_is_scored_updated_and_saved(est, data, tmp_path):
+    joblib.dump(est, tmp_path / "model.joblib")
+    mapped = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
+    assert isinstance(mapped.neighbors_, np.memmap)
+    always = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)  # not once in all tests
+    try:
+        assert_array_equal(mapped.predict_proba(data.X), est.predict_proba(data.X))
+        mapped.partial_fit(data.X[:9], data.y[:9])
+    finally:
+        torch.set_warn_always(always)
+    mapped.save(tmp_path / "model")
+    again = load(tmp_path / "model").predict_proba(data.X)
+    assert_array_equal(again, mapped.predict_proba(data.X))

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -359,3 +360,14 @@ def test_bytes_of_numpy_in_rows(path):
     est = CrossEntropyRecommender(backbone="bias", max_epochs=1, random_state=0)
     est.fit(X, [0, 1, 1, 0]).save(path)
     assert load(path).user_ids_.tolist() == [b"ann", b"b\xff"]
+
+
+def test_a_memory_map_of_joblib(data, path, tmp_path):
+    est = CrossEntropyRecommender(**SIZES).fit(data.X, data.y)
+    joblib.dump(est, tmp_path / "model.joblib")
+    mapped = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
+    assert isinstance(mapped.classes_, np.memmap)
+    mapped.save(path)
+    again = load(path)
+    assert type(again.classes_) is np.ndarray
+    assert_array_equal(again.predict_proba(data.X), est.predict_proba(data.X))

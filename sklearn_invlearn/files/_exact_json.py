@@ -206,6 +206,7 @@ _TAGS: dict[str, _Rule] = {
         lambda v, arrays: encode(v.get_state(), arrays),
         _state_from_json,
     ),
-    "array": ((np.ndarray,), _array_to_json, _array_from_json),
+    # A memory map, as of joblib.load(mmap_mode="r"), is an array that lies in a file.
+    "array": ((np.ndarray, np.memmap), _array_to_json, _array_from_json),
     "csr_array": ((sparse.csr_array,), _csr_to_json, _csr_from_json),
 }

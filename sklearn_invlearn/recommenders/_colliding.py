@@ -8,7 +8,6 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
@@ -30,6 +29,7 @@ from ._neighborhoods import (
     extra_ratio,
     positives_per_user,
     require_user_vectors,
+    tensor_beside,
     with_neighbors,
 )
 from ._truncated_loss import TruncatedLossRecommender
@@ -388,9 +388,9 @@ one, default=None
 
     @property
     def _scorer(self) -> Any:
-        module, neighbors = self.net_.module_, torch.from_numpy(self.neighbors_)
-        device = next(module.parameters()).device
-        return colliding(module, neighbors.to(device), self.mixing, self.on)
+        module = self.net_.module_
+        neighbors = tensor_beside(module, self.neighbors_)
+        return colliding(module, neighbors, self.mixing, self.on)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

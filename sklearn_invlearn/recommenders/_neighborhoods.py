@@ -80,3 +80,13 @@ def with_neighbors(
     with torch_settings(recommender.n_threads):
         neighbors[mixed] = nearest_by_product(vectors, mixed, neighbors.shape[1])
     return neighbors
+
+
+def tensor_beside(module: torch.nn.Module, neighbors: np.ndarray) -> torch.Tensor:
+    """Return neighbours (n_users, k) as a tensor on the device of a module.
+
+    A worker of joblib holds a large array as a memory map that cannot be written to,
+    which torch warns of: such an array is copied.
+    """
+    writable = np.require(neighbors, requirements="W")
+    return torch.from_numpy(writable).to(next(module.parameters()).device)
