@@ -21,6 +21,11 @@ _BLOCK_COUNTS = 4_000_000  # of (replicates, users) at a time
 _FEW_USERS = 15  # with 15, a p-value below .05 comes in 8 of 100 cases by chance
 
 
+def percent(share: float) -> str:
+    """Return a share in percent, without rounding .975 to 98 or .999 to 100."""
+    return f"{100 * share:.6g}%"
+
+
 @dataclass(frozen=True)
 class BootstrapDifference:
     """What `paired_bootstrap` found.
@@ -63,7 +68,7 @@ class BootstrapDifference:
     def __str__(self) -> str:
         return (
             f"{self.metric}: {self.value_a:.4f} - {self.value_b:.4f} = "
-            f"{self.difference:+.4f}, {self.confidence_level:.0%} interval "
+            f"{self.difference:+.4f}, {percent(self.confidence_level)} interval "
             f"[{self.low:+.4f}, {self.high:+.4f}], p = {self.p_value:.3g} "
             f"({len(self.replicates):,} resamples of {self.n_users:,} users)"
         )

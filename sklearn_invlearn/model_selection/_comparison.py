@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from ._bootstrap import BootstrapDifference
+from ._bootstrap import BootstrapDifference, percent
 from ._resampled_metrics import Floats, get_metric
 
 
@@ -128,7 +128,7 @@ class Comparison:
     def _legend(self) -> str:
         level = next((d.confidence_level for d in self.differences.values()), 0.95)
         return (
-            f"+ better and - worse than {self.reference!r} beyond the {level:.0%} "
+            f"+ better and - worse than {self.reference!r} beyond the {percent(level)} "
             "interval of a bootstrap over the test users."
         )
 

@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._splitter import IntArray, PairSplitter, check_n_splits
-from ._times import cut_of, time_ranks, times_of
+from ._times import (
+    cut_of,
+    refuse_cut_in_another_order,
+    time_ranks,
+    times_of,
+)
 
 
 class TimeCutSplit(PairSplitter):
@@ -29,8 +34,8 @@ class TimeCutSplit(PairSplitter):
         takes the order of the table.
 
     cut : number, datetime or str, default=None
-        The first moment that is tested. None cuts where the share of test rows is
-        closest to `test_size`.
+        The first moment that is tested; for text, written as the times are. None cuts
+        where the share of test rows is closest to `test_size`.
 
     test_size : float, default=0.2
         Share of the newest rows to test if `cut` is None. Rows of the same time
@@ -64,6 +69,7 @@ class TimeCutSplit(PairSplitter):
         times = times_of(X, self.time)
         ranks = time_ranks(times)  # which refuses what has no order
         if self.cut is not None:
+            refuse_cut_in_another_order(times, self.cut)
             is_test = _from(times, cut_of(X, self.time, self.cut))
         else:
             starts = _window_starts(ranks, np.array([1 - self.test_size]))

@@ -107,6 +107,32 @@ def _refuse_text_in_another_order(distinct: NDArray[Any]) -> None:
             )
 
 
+def refuse_cut_in_another_order(times: NDArray[Any], cut: Any) -> None:
+    """Raise if text is compared with a text `cut` otherwise than what both stand for.
+
+    `times` (n,) have passed `time_ranks`.
+    """
+    if not all(isinstance(text, (str, bytes)) for text in (cut, times[0])):
+        return
+    distinct = np.unique(times).astype(str)
+    both = np.concatenate([np.array([cut]).astype(str), distinct])
+    what = None
+    for texts, values, what, advice in _readings(both):
+        other = (texts[1:] >= texts[0]) != (values[1:] >= values[0])
+        if other.any():
+            raise ValueError(
+                f"cut={cut!r} and the times, such as {str(texts[1:][other][0])!r}, are "
+                f"text that reads as {what}, but sorts otherwise. {advice} Write the "
+                "cut as the times are written."
+            )
+    if what is None and (reading := next(_readings(distinct), None)) is not None:
+        raise ValueError(
+            f"The times are text that reads as {reading[2]}, such as "
+            f"{str(distinct[0])!r}, and cut={cut!r} does not. Write the cut as the "
+            "times are written."
+        )
+
+
 def _readings(texts: NDArray[Any]) -> Iterator[tuple[NDArray[Any], Any, str, str]]:
     """Yield texts, what each may stand for, and what to call and to do about it."""
     try:

@@ -124,6 +124,15 @@ def test_interval_and_p_value_follow_the_difference():
     assert "replicates" not in repr(better)
 
 
+@pytest.mark.parametrize(
+    ("level", "said"), [(0.9, "90%"), (0.975, "97.5%"), (0.999, "99.9%")]
+)
+def test_the_level_is_printed_as_it_is(level, said):
+    rows = random_rows(2000, n_users=150)
+    found = paired_bootstrap(*rows, n_boot=20, confidence_level=level, random_state=0)
+    assert f", {said} interval [" in str(found)
+
+
 def test_the_interval_covers_about_as_often_as_it_says():
     """Differences of means over users, of known expectation 0."""
     rng = np.random.default_rng(0)

@@ -1,5 +1,7 @@
 """What a comparison says: text, frame, picture."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,10 @@ def test_text_and_html(found):
     assert "reference" in text
     for method in found.methods:
         assert f"{found.means[method, 'roc_auc']:.4f}" in text
+    level = {
+        key: replace(d, confidence_level=0.975) for key, d in found.differences.items()
+    }
+    assert "beyond the 97.5% interval" in str(replace(found, differences=level))
     page = found._repr_html_()
     assert "rule &lt;x&gt;" in page
     assert page.count("<tr>") == len(found.methods) + 1

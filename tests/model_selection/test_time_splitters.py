@@ -103,7 +103,7 @@ def test_numbers_that_are_text_are_refused_where_they_sort_otherwise(make):
     for times in (["1", "01", "2", "3"], ["1.0", "1", "2", "3"]):
         with pytest.raises(ValueError, match="text that reads as numbers"):
             next(make(times).split(rows))
-    for times in (["08", "09", "07", "10"], ["0.8", "0.9", "0.7", "1"]):
+    for times in (["08", "09", "07", "10"], ["08.0", "08.5", "07", "1e1"]):
         assert rows_of(make(times), rows, None)  # in both orders the same
 
 
@@ -189,3 +189,33 @@ def test_bad_times():
     for size in (0, 1, "half"):
         with pytest.raises(ValueError, match="test_size"):
             TimeCutSplit(time=0, test_size=size)
+
+
+@pytest.mark.parametrize(
+    ("times", "cut"),
+    [
+        (["2024-04-01", "2024-10-01", "2025-01-01"], "2024-9-1"),
+        (["2024-04-01", "2024-10-01", "2025-01-01"], "2024-10-01T00:00"),
+        (["2024-04-01", "2024-10-01", "2025-01-01"], "2024-Q3"),
+        (["10", "20", "30"], "9"),
+        (["10", "20", "30"], "1e1"),
+        ([b"10", b"20", b"30"], b"9"),
+    ],
+)
+def test_a_text_cut_is_refused_where_letters_sort_it_otherwise(times, cut):
+    pytest.importorskip("pandas")
+    table = [[0, 0]] * len(times)
+    with pytest.raises(ValueError, match="written"):
+        list(TimeCutSplit(time=times, cut=cut).split(table))
+
+
+@pytest.mark.parametrize("cut", ["2024-10-01", "2024-10", "2024-09-30T12:00"])
+def test_a_text_cut_may_be_coarser_or_finer_than_the_times(cut):
+    times = ["2024-04-01", "2024-10-01", "2025-01-01"]
+    ((_, test),) = TimeCutSplit(time=times, cut=cut).split([[0, 0]] * 3)
+    assert test.tolist() == [1, 2]
+
+
+def test_text_that_is_neither_dates_nor_numbers_is_cut_by_letters():
+    ((_, test),) = TimeCutSplit(time=["a", "b", "c"], cut="bb").split([[0, 0]] * 3)
+    assert test.tolist() == [2]
