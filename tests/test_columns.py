@@ -4,11 +4,12 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from sklearn_invlearn.ids._columns import id_columns
+from sklearn_invlearn.ids._columns import id_column, id_columns
 
 BIG = 2**53
 int64 = st.integers(-(2**63), 2**63 - 1)
@@ -227,3 +228,21 @@ def test_floats_up_to_the_limit_and_decimals_are_exact():
     assert as_lists(id_columns(edge)) == edge.T.tolist()
     rows = [[Decimal("0.1"), 0.1], [Decimal("0.10"), 1]]
     assert as_lists(id_columns(rows)) == [[r[0] for r in rows], [r[1] for r in rows]]
+
+
+def test_scalars_of_tensors_and_arrow_are_the_ids_they_hold():
+    # Tensors hash by what they are, not by what they hold: every row a newcomer.
+    tensor, text = torch.tensor([7, 8, 7]), ["a", "b", "a"]
+    for made in (tensor, [np.array(v) for v in tensor.tolist()]):
+        user, item = id_columns(list(zip(made, text)))
+        assert user.dtype == np.int64
+        assert user.tolist() == [7, 8, 7]
+        assert item.tolist() == text
+        assert id_column(list(made), name="users").tolist() == [7, 8, 7]
+    table = pytest.importorskip("pyarrow").table({"user": [7, 8, 7], "item": text})
+    columns = id_columns(list(zip(table["user"], table["item"])))
+    assert as_lists(columns) == [[7, 8, 7], text]
+    moment = np.datetime64("2024-01-01", "ns")
+    (alone,) = id_column([np.array(moment)], name="users")
+    assert type(alone) is np.datetime64
+    assert alone == moment

@@ -309,6 +309,10 @@ def test_users_and_candidates_of_every_library(gmf):
     scalars = np.array, torch.tensor, pyarrow.scalar
     for one in (np.int8(users[0]), *(f(users[0]) for f in scalars)):
         assert gmf.recommend(one, 3)[0].tolist() == alone.tolist()
+    moment = np.datetime64("2024-01-01", "ns")
+    dated = CrossEntropyRecommender(backbone="bias", max_epochs=1)
+    dated.fit([[moment, 1], [moment, 2]], [0, 1])
+    assert dated.recommend(np.array(moment), 2)[0].tolist() == [None, None]
     nothing_new = [
         [], np.empty((0, 2)), pandas.DataFrame(), polars.DataFrame(), np.True_,
         pyarrow.table({"user": [], "item": []}),

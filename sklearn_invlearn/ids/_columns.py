@@ -200,9 +200,25 @@ def _from_values(values: list[Any]) -> np.ndarray:
                 return np.array(values, dtype=np.int64 if kind is int else float)
             except OverflowError:  # beyond int64: keep them as Python integers
                 break
+    plain = [plain_id(v) for v in values]
+    if any(p is not v for p, v in zip(plain, values)):
+        return _from_values(plain)
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return column
+
+
+def plain_id(value: Any) -> Any:
+    """Take one id out of a scalar of pyarrow, or of an array or tensor without axes.
+
+    Such a thing does not have the hash of its value; two tensors never have the same.
+    """
+    if hasattr(value, "as_py"):
+        return value.as_py()
+    if getattr(value, "ndim", None) != 0 or isinstance(value, np.generic):
+        return value
+    # item() of an array would turn nanoseconds into a plain integer.
+    return value[()] if isinstance(value, np.ndarray) else value.item()
 
 
 def _is_numpy(value: Any, kind: type) -> bool:

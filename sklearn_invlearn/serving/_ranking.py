@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..fitting._id_kinds import check_id_kind, check_id_kinds
 from ..fitting._inputs import check_pairs, refuse_unknown, require_names
 from ..fitting._torch_state import torch_settings
-from ..ids._columns import id_column
+from ..ids._columns import id_column, plain_id
 from ..ids._encoding import IdIndex, PairEncoder
 from ..scoring._similarity import most_similar
 from ..scoring._top_n import best_items
@@ -253,10 +253,7 @@ def _shown_pairs(exclude_seen: Any) -> list[np.ndarray] | None:
 
 def _as_column(ids: Any, name: str) -> tuple[np.ndarray, bool]:
     """Return a column of ids, and whether `ids` was one id instead of several."""
-    if hasattr(ids, "as_py"):  # a scalar of pyarrow does not equal its value
-        ids = ids.as_py()
-    elif getattr(ids, "ndim", None) == 0 and not isinstance(ids, np.generic):
-        ids = ids.item()
+    ids = plain_id(ids)
     one = isinstance(ids, (str, bytes, tuple, frozenset))
     if one or not (hasattr(ids, "__iter__") or hasattr(ids, "columns")):
         return id_column([ids], name=name), True
