@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
+from .._intervals import Interval
 from ._archive import Archive, check_local, locate
 from ._optional import import_optional
 
@@ -61,7 +62,7 @@ The README in the archive is what counts: https://grouplens.org/datasets/moviele
         "data_home": [str, PathLike, None],
         "archive": [str, PathLike, None],
         "download_if_missing": ["boolean"],
-        "threshold": [Real],
+        "threshold": [Interval(Real, None, None, closed="neither")],
         "return_X_y": ["boolean"],
         "as_frame": ["boolean"],
         "verbose": ["boolean"],

@@ -107,9 +107,13 @@ def _as_float(values: np.ndarray, meaning: str, name: str) -> np.ndarray:
         try:
             float(value)
         except (TypeError, ValueError) as error:
+            is_time = meaning == "timestamp"
+            what = (
+                "neither a number nor an ISO 8601 date" if is_time else "not a number"
+            )
             raise ValueError(
-                f"The {meaning} in row {row} (from 0) of {name} is {value!r}, not a "
-                "number. Perhaps the columns are in another order than user, item, "
+                f"The {meaning} in row {row} (from 0) of {name} is {value!r}, {what}. "
+                "Perhaps the columns are in another order than user, item, "
                 "rating, and have no header that names them."
             ) from error
     numbers = values.astype(np.float64)

@@ -72,7 +72,8 @@ def load_ratings(path: str | PathLike[str], *, threshold: float = 3) -> Bunch:
         rating : ndarray of shape (n_ratings,), float64
             The ratings.
         timestamp : ndarray of shape (n_ratings,), int64 or float64, or None
-            Times as in the file; dates become seconds since 1970-01-01 UTC.
+            Times as in the file; dates, in text those of ISO 8601, become seconds since
+            1970-01-01 UTC.
         X_valid, y_valid, rating_valid : ndarray or None
             The ``valid_`` arrays of an ``.npz``, as X, y and rating.
         DESCR : str

@@ -70,9 +70,7 @@ def read_text(path: Path) -> Columns:
         if b'"' in text:
             _refuse_line_breaks(columns[key], key, path.name)
         columns[key] = numbers_of_text(columns[key])
-    if "timestamp" in columns:
-        columns["timestamp"] = _times_of_text(pandas, columns["timestamp"])
-    return columns
+    return _with_times(columns, path.name)
 
 
 def _first_line(text: bytes, name: str) -> tuple[bytes, list[str]]:
@@ -125,6 +123,16 @@ def _is_number(field: str) -> bool:
     return True
 
 
+def _with_times(columns: Columns, name: str) -> Columns:
+    """Return columns in which times that are text have been read."""
+    times = columns.get("timestamp", np.empty(0))
+    if times.dtype.kind in "OU" and all(isinstance(time, str) for time in times):
+        times = times.astype(object)
+        pandas = import_optional("pandas", f"Reading dates of {name}", extra="frames")
+        columns["timestamp"] = _times_of_text(pandas, times)
+    return columns
+
+
 def _times_of_text(pandas: Any, times: np.ndarray) -> np.ndarray:
     """Return whole numbers, numbers or ISO 8601 dates, whichever these are."""
     numbers = numbers_of_text(times)
@@ -161,7 +169,7 @@ def read_parquet(path: Path) -> Columns:
         if pyarrow.types.is_dictionary(column.type):  # a column of categories
             column = column.cast(column.type.value_type)
         columns[key] = _of_arrow(column)
-    return columns
+    return _with_times(columns, path.name)
 
 
 def _of_arrow(column: Any) -> np.ndarray:
@@ -209,4 +217,4 @@ def _arrays(file: Any, prefix: str, path: Path) -> Columns:
                 f"The array {prefix + key} of {path.name} has shape "
                 f"{columns[key].shape}; one value a rating is needed."
             )
-    return columns
+    return _with_times(columns, path.name)

@@ -179,3 +179,9 @@ def test_archive_that_is_no_file(tmp_path):
 def test_unknown_variant():
     with pytest.raises(ValueError, match="'variant' parameter"):
         fetch_movielens("20m")
+
+
+@pytest.mark.parametrize("threshold", [True, float("nan"), float("inf")])
+def test_a_threshold_that_is_no_number_of_stars(threshold):
+    with pytest.raises(ValueError, match="'threshold' parameter"):
+        fetch_movielens(threshold=threshold, download_if_missing=False)

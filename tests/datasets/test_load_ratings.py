@@ -210,6 +210,27 @@ def test_parts_of_a_second_are_kept(tmp_path):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (["1970-01-01T00:01:40Z", "1970-01-01T01:01:41+01:00"], [100, 101]),
+        (["1970-01-01", "1970-01-02"], [0, 86400]),
+        (["100", "101"], [100, 101]),
+        (["100.5", "101"], [100.5, 101]),
+    ],
+)
+def test_times_that_are_text_in_parquet_and_npz(tmp_path, times, expected):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    columns = {"user": [1, 2], "item": [10, 11], "rating": [5, 2], "timestamp": times}
+    pandas.DataFrame(columns).to_parquet(tmp_path / "a.parquet")
+    np.savez(tmp_path / "a.npz", **columns)
+    for name in ("a.parquet", "a.npz"):
+        data = load_ratings(tmp_path / name)
+        assert data.timestamp.tolist() == expected
+        assert data.timestamp.dtype == np.asarray(expected).dtype
+
+
 def test_a_column_that_is_there_twice(tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
@@ -235,6 +256,11 @@ def test_a_column_that_is_there_twice(tmp_path):
         ("a.csv", "user,item,rating\n1,2,good\n", "row 0 .* is 'good', not a number"),
         ("a.csv", "user,item,rating\n1,2,inf\n", "not a finite number"),
         ("a.csv", "user,item,rating,timestamp\n1,2,3,soon\n", "timestamp in row 0"),
+        (
+            "a.csv",
+            "user,item,rating,timestamp\n1,2,3,31/5/2024\n",
+            "is '31/5/2024', neither a number nor an ISO 8601 date",
+        ),
         ("a.csv", 'user,item,rating\n1,2,"3\n', "is not UTF-8 text with 3 columns"),
         ("a.csv", b"user,item,rating\n\xe9,2,3\n", "is not UTF-8 text"),
         (
