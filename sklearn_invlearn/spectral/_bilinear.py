@@ -34,7 +34,7 @@ STRUCTURES = {
     "full": tuple(PRECISIONS),
 }
 
-# What :meth:`Bilinear.terms` and :func:`rescale` take as one.
+# Summands of the logit: what gets a weight of its own.
 TERMS = (
     ("mu", "b_u"),
     ("b_i",),
@@ -117,19 +117,6 @@ class Bilinear(nn.Module):
             taste = taste + P @ self.W + self.e(user)
             z = z + (self.d(item) * P).sum(-1)
         return z + (taste * Q).sum(-1)
-
-    def terms(self, user: Tensor, item: Tensor) -> Tensor:
-        """Codes (B,), (B,) -> summands of the logit (B, n), those of TERMS."""
-        z = [self.mu + self.b_u(user).squeeze(-1), self.b_i(item).squeeze(-1)]
-        if "a" in self.blocks:
-            P, Q = self.P(user), self.Q(item)
-            taste = P * self.g + (P @ self.W if "W" in self.blocks else 0)
-            z += [P @ self.a[0], Q @ self.c[0], (taste * Q).sum(-1)]
-        if "W" in self.blocks:
-            z += [(self.e(user) * Q).sum(-1), (self.d(item) * P).sum(-1)]
-        if "p" in self.blocks:
-            z.append((self.p(user) * self.q(item)).sum(-1))
-        return torch.stack(z, dim=-1)
 
     def user_side(self, user: Tensor) -> tuple[Tensor, Tensor]:
         """Codes (B,) -> bias (B,), vectors (B, d): all of z that one user decides.

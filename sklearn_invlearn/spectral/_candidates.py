@@ -17,6 +17,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ._bilinear import PRECISIONS, STRUCTURES, Bilinear, expanded
+from ._codes import distinct
 from ._convex import EXACTLY, fit_convex, learn_convex
 from ._embeddings import Embeddings
 from ._labels import Labels
@@ -142,8 +143,8 @@ def _part(
     P: np.ndarray, Q: np.ndarray, structure: str, labels: Labels
 ) -> tuple[Bilinear, Labels, np.ndarray, np.ndarray]:
     """Unfitted model of the users and items that have labels, labels in its codes."""
-    users, user = np.unique(labels.user, return_inverse=True)
-    items, item = np.unique(labels.item, return_inverse=True)
+    users, user = distinct(labels.user)
+    items, item = distinct(labels.item)
     part = Bilinear(P[users], Q[items], structure, labels.base_rate)
     return part, Labels(user, item, labels.y, labels.weight), users, items
 

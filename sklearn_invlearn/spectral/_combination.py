@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ._candidates import CANDIDATES, FEWEST_ROWS
+from ._cross_entropy import cross_entropies
 from ._labels import Labels
-from ._stacking import cross_entropies, stacking_weights, trust
+from ._stacking import stacking_weights, trust
 
 _LUCK = 3_000  # rows up to which a gain over the biases may be luck
 # On the weights of terms. A departure from the model's ought to show in dozens of

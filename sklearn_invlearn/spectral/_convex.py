@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from ._bilinear import PRECISIONS, Bilinear
+from ._cross_entropy import cross_entropy
 from ._design import Blocks, Design
 from ._evidence import update_precisions
 from ._labels import Labels
@@ -68,9 +69,9 @@ def fit_convex(
         mu_slope = residual.sum(dtype=np.float64) + expit(mu) - 0.5
         slope = design.transposed_times(residual)
         slope = {k: (slope[k] + precisions[k] * v[k]) * unit[k] for k in v}
-        losses = weight * (np.logaddexp(0, z) - y * z)
+        losses = weight * cross_entropy(z, y)
         squares = sum(precisions[k] * float((v[k] ** 2).sum()) for k in v)
-        half_rows = np.logaddexp(0, mu) - 0.5 * mu
+        half_rows = cross_entropy(np.array(mu), 0.5)
         value = float(losses.sum(dtype=np.float64) + half_rows) + 0.5 * squares
         return value, packed(mu_slope * mu_unit, slope)
 

@@ -6,9 +6,8 @@ import numpy as np
 from scipy import sparse
 
 from ._bilinear import Bilinear
-
-# Rows whose embeddings fit into the cache: larger blocks wait for fresh memory.
-BLOCK_ROWS = 4_096
+from ._codes import order_by
+from ._pair_products import pair_products
 
 Blocks = dict[str, np.ndarray]
 
@@ -44,12 +43,7 @@ class Design:
             left = np.hstack([left + P @ v["W"] + v["e"], P])
             right = np.hstack([Q, v["d"]])
         z = (v["b_u"] + P @ v["a"].T)[user, 0] + (v["b_i"] + Q @ v["c"].T)[item, 0]
-        for start in range(0, len(z), BLOCK_ROWS):
-            rows = slice(start, start + BLOCK_ROWS)
-            z[rows] += np.vecdot(
-                left.take(user[rows], axis=0), right.take(item[rows], axis=0)
-            )
-        return z
+        return z + pair_products(left, user, right, item)
 
     def transposed_times(self, r: np.ndarray) -> Blocks:
         """Jᵀ r: gradient of Σ r z."""
@@ -84,7 +78,6 @@ def _sorted_pairs(
 
     A pair that occurs twice has two entries.
     """
-    order = np.argsort(row, kind="stable")
-    starts = np.r_[0, np.cumsum(np.bincount(row, minlength=shape[0]))]
+    order, starts = order_by(row, shape[0])
     entries = np.ones(len(row), dtype=np.float32)
     return order, sparse.csr_array((entries, column[order], starts), shape=shape)

@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from ._bilinear import PRECISIONS, Bilinear
-from ._design import BLOCK_ROWS, Blocks, Design
+from ._design import Blocks, Design
+from ._logits import logits_of
 
 _PSEUDO_COUNT = 0.2  # of a weak prior on each precision, at its starting value
 _LARGEST_FACTOR = 4.0  # a precision changes by no more than this at once
@@ -44,7 +46,7 @@ def update_precisions(
         Labelled pairs and their weights.
     """
     design = Design(model, user, item)
-    p = torch.sigmoid(logits(model, user, item)).numpy()
+    p = expit(logits_of(model, user, item))
     w = (weight * p * (1.0 - p)).astype(np.float32)
     sign = rng.choice(np.array([-1.0, 1.0], dtype=np.float32), len(w))
     r = design.transposed_times(np.sqrt(w) * sign)
@@ -57,13 +59,6 @@ def update_precisions(
         old = precisions[name]
         factor = np.clip(new / old, 1 / _LARGEST_FACTOR, _LARGEST_FACTOR)
         precisions[name] = float(np.clip(old * factor, *_RANGE))
-
-
-def logits(model: Bilinear, user: np.ndarray, item: np.ndarray) -> torch.Tensor:
-    """Logits (n,) of pairs, in blocks."""
-    pairs = torch.from_numpy(user), torch.from_numpy(item)
-    blocks = zip(*(side.split(BLOCK_ROWS) for side in pairs))
-    return torch.cat([model(*block) for block in blocks])
 
 
 def conjugate_gradients(

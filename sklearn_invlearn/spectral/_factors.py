@@ -13,7 +13,9 @@ from dataclasses import replace
 import numpy as np
 
 from ._bilinear import Bilinear
-from ._labels import Labels, loss_of, terms_of
+from ._codes import distinct
+from ._labels import Labels, loss_of
+from ._logits import logits_of, terms_of
 from ._training import fit_bilinear
 
 _WEAKER, _STRONGER = (0.75, 0.55, 0.4), (1.35, 1.85, 2.5)  # times what they have
@@ -49,8 +51,8 @@ def precision_of_factors(
     """
     if len(known) < _ROWS_PER_ID * sum(known.n_ids):
         return learned["p"]
-    users, user = np.unique(np.r_[known.user, held_out.user], return_inverse=True)
-    items, item = np.unique(np.r_[known.item, held_out.item], return_inverse=True)
+    users, user = distinct(np.r_[known.user, held_out.user])
+    items, item = distinct(np.r_[known.item, held_out.item])
     cut = [len(known)]
     known, held_out = (
         replace(rows, user=u, item=i, offset=_without_factors(full, rows))
@@ -64,7 +66,7 @@ def precision_of_factors(
         beside = Bilinear(P, Q, "factors", base_rate=0.5)
         precisions = learned | dict.fromkeys("pq", precision)
         fit_bilinear(beside, known, precisions, n_steps=_N_STEPS, seed=seed)
-        z = held_out.offset + terms_of(beside, held_out).sum(axis=1)
+        z = held_out.offset + logits_of(beside, held_out.user, held_out.item)
         return loss_of(z, held_out)
 
     return _while_it_pays(loss, learned["p"])
@@ -97,4 +99,4 @@ def _while_it_pays(loss: Callable[[float], float], start: float) -> float:
 
 def _without_factors(full: Bilinear, rows: Labels) -> np.ndarray:
     """Logit (n,) of all terms but the last, which is that of p and q."""
-    return terms_of(full, rows)[:, :-1].sum(axis=1)
+    return terms_of(full, rows.user, rows.item)[:, :-1].sum(axis=1)

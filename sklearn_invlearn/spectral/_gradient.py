@@ -14,6 +14,7 @@ from scipy.special import expit
 from ._bilinear import Bilinear
 from ._design import Blocks
 from ._labels import Labels
+from ._pair_products import pair_products
 
 
 class FlatBlocks:
@@ -58,7 +59,7 @@ class FlatBlocks:
         p = value["p"].take(users, axis=0)
         z = value["mu"] + value["b_i"][:, 0].take(batch.item)
         z += value["b_u"][:, 0].take(batch.user)
-        z += np.vecdot(p.take(row, axis=0), value["q"].take(batch.item, axis=0))
+        z += pair_products(p, row, value["q"], batch.item)
         if batch.offset is not None:
             z += batch.offset
         if "a" in value:
@@ -96,7 +97,6 @@ class FlatBlocks:
         of_Q = P @ (value["W"] + np.diag(value["g"][0]))
         of_Q += value["e"].take(users, axis=0)
         of_Q += value["c"]
-        z = np.vecdot(of_Q.take(row, axis=0), self.Q.take(item, axis=0))
-        of_P = value["d"].take(item, axis=0)
-        of_P += value["a"]
-        return z + np.vecdot(of_P, P.take(row, axis=0))
+        z = pair_products(of_Q, row, self.Q, item)
+        z += pair_products(P, row, value["d"], item)
+        return z + (P @ value["a"][0]).take(row)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from ._bilinear import Bilinear
-from ._design import BLOCK_ROWS
-from ._stacking import cross_entropies
+from ._codes import distinct
+from ._cross_entropy import cross_entropies
 
 
 @dataclass(frozen=True)
@@ -42,15 +40,7 @@ class Labels:
     @property
     def n_ids(self) -> tuple[int, int]:
         """Numbers of users and of items that have rows."""
-        return len(np.unique(self.user)), len(np.unique(self.item))
-
-
-@torch.no_grad()
-def terms_of(model: Bilinear, rows: Labels) -> np.ndarray:
-    """Summands of the logit, shape (n, n_terms), float64."""
-    pairs = torch.from_numpy(rows.user), torch.from_numpy(rows.item)
-    blocks = zip(*(side.split(BLOCK_ROWS) for side in pairs))
-    return torch.cat([model.terms(*b) for b in blocks]).numpy().astype(np.float64)
+        return len(distinct(self.user)[0]), len(distinct(self.item)[0])
 
 
 def loss_of(logit: np.ndarray, rows: Labels) -> float:

@@ -12,8 +12,8 @@ from scipy import sparse
 from scipy.special import expit
 
 from ._bilinear import Bilinear
-from ._evidence import logits
 from ._labels import Labels
+from ._logits import logits_of
 from ._svd import truncated_svd
 
 _SMALLEST_STEP = 0.1  # share of the singular value, where the prior allows no step
@@ -39,7 +39,7 @@ def start_factors(
         leave none of it, and .5 to .7 times the level of noise was best in every log
         that has any.
     """
-    z = logits(model, labels.user, labels.item).numpy().astype(np.float64)
+    z = logits_of(model, labels.user, labels.item)
     positive = expit(z if labels.offset is None else z + labels.offset)
     p, q = model.block("p"), model.block("q")
 

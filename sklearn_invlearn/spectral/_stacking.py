@@ -8,13 +8,10 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from ._cross_entropy import cross_entropies, cross_entropy
+
 _FLATTERY = 2.0  # nats
 _RIDGE = 5.0  # on the sum of losses: about as strong as the prior of one parameter
-
-
-def cross_entropies(logit: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Summed losses of the columns of `logit` (n, k), shape (k,)."""
-    return (weight * _losses(logit.T, y)).sum(axis=1)
 
 
 def trust(
@@ -35,16 +32,12 @@ def trust(
     y, weight : ndarray of shape (n,)
         Their labels and weights.
     """
-    gains = weight * (_losses(simple, y) - _losses(stacked, y))
+    gains = weight * (cross_entropy(simple, y) - cross_entropy(stacked, y))
     gain = float(gains.sum()) - _FLATTERY
     if gain <= 0:
         return 0.0
     error = float(gains.std()) * len(gains) ** 0.5
     return max(0.0, 1.0 - (error / gain) ** 2)
-
-
-def _losses(logit: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.logaddexp(0.0, logit) - y * logit
 
 
 def stacking_weights(
@@ -103,7 +96,7 @@ def _fit_towards(
         z = w[0] + logit @ w[1:]
         residual = weight * (expit(z) - y)
         away = w - start
-        loss = float((weight * _losses(z, y)).sum())
+        loss = float((weight * cross_entropy(z, y)).sum())
         value = loss + 0.5 * ridge * (away**2).sum()
         return value, np.r_[residual.sum(), logit.T @ residual] + ridge * away
 

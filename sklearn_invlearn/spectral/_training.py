@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import nn
 
+from .._scheduled_adam import ScheduledAdam
 from ._bilinear import PRECISIONS, Bilinear
 from ._evidence import update_precisions
 from ._gradient import FlatBlocks
 from ._labels import Labels
 from ._residual_factors import start_factors
 
-_LEARNING_RATE = 0.03
 _N_WARM_UP = 30
 # Shares of the run at which the precisions are updated; each update costs about as
 # much as passing over the rows a dozen times. Seven do no better than four.
@@ -56,16 +54,8 @@ def fit_bilinear(
         updates = {int(n_steps * share) for share in _UPDATES}
     rng = np.random.default_rng(seed)
     flat = FlatBlocks(model)
-    parameter = nn.Parameter(flat.vector)
-    parameter.grad = flat.gradient
-    optimizer = torch.optim.Adam(
-        [parameter], lr=_LEARNING_RATE, betas=(0.9, 0.99), fused=True
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda t: min(1.0, (t + 1) / _N_WARM_UP)
-        * 0.5 * (1 + math.cos(math.pi * min(t, n_steps) / n_steps)),
-    )  # fmt: skip
+    flat.vector.grad = flat.gradient
+    optimizer = ScheduledAdam([flat.vector], n_steps=n_steps, n_warm_up=_N_WARM_UP)
     batches = _batches(labels, seed)
     for step in range(n_steps):
         if step in updates:
@@ -82,7 +72,6 @@ def fit_bilinear(
             np.multiply(flat.values[name], decay, out=flat.slopes[name])
         flat.add_loss_gradient(next(batches))
         optimizer.step()
-        schedule.step()
     return precisions
 
 

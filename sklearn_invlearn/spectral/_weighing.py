@@ -14,7 +14,8 @@ from ._candidates import Precisions, fit_full, fit_path, n_steps_for
 from ._combination import HeldOut, Weighing, weighed
 from ._embeddings import Embeddings, embeddings_for, exposure_matrix, without
 from ._factors import precision_of_factors
-from ._labels import Labels, loss_of, terms_of
+from ._labels import Labels, loss_of
+from ._logits import logits_of, terms_of
 from ._worth_trying import worth_trying
 
 # Rows from which a single fold is enough, a fifth, and from which a tenth is.
@@ -54,7 +55,7 @@ def weigh(
                 full, learned, of_fold, known, held_out, seed, n_steps
             )
         seen.rows.append(test)
-        seen.full.append(terms_of(full, held_out))
+        seen.full.append(terms_of(full, held_out.user, held_out.item))
         logits: dict[str, np.ndarray] = {}
         if not tried:
             z = seen.full[0].sum(axis=1)
@@ -83,9 +84,8 @@ def _with_factors(
         return full, learned
     changed = learned | dict.fromkeys("pq", precision)
     other, _ = fit_full(embeddings, known, changed, seed, n_steps=n_steps)
-    losses = [
-        loss_of(terms_of(m, held_out).sum(axis=1), held_out) for m in (full, other)
-    ]
+    pairs = held_out.user, held_out.item
+    losses = [loss_of(logits_of(m, *pairs), held_out) for m in (full, other)]
     return (other, changed) if losses[1] < losses[0] else (full, learned)
 
 
@@ -114,4 +114,4 @@ def _exposures_without(exposures: sparse.csr_array, rows: Labels) -> sparse.csr_
 
 def _held_out_logits(models: Iterable[Bilinear], rows: Labels) -> np.ndarray:
     """Logits, shape (n, n_models)."""
-    return np.column_stack([terms_of(m, rows).sum(axis=1) for m in models])
+    return np.column_stack([logits_of(m, rows.user, rows.item) for m in models])

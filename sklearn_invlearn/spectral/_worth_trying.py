@@ -8,7 +8,8 @@ from scipy import sparse
 from ._candidates import FEWEST_ROWS, STRENGTHS, fit_path
 from ._convex import ROUGHLY
 from ._embeddings import Embeddings
-from ._labels import Labels, loss_of, terms_of
+from ._labels import Labels, loss_of
+from ._logits import logits_of
 from ._stacking import stacking_weights
 
 _ENOUGH_TO_TELL = 100_000  # rows that show whether strong regularisation is better
@@ -79,7 +80,7 @@ def worth_trying(
         columns: list[np.ndarray] = []
         path = fit_path(embeddings, structure, rows, strengths, seed=seed, **how)
         for model, _ in path:
-            z = terms_of(model, held_out).sum(axis=1)
+            z = logits_of(model, held_out.user, held_out.item)
             loss = loss_of(z, held_out)
             if loss >= best or (in_doubt and not _adds([z], beside, held_out)):
                 break

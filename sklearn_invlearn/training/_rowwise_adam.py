@@ -13,22 +13,22 @@ first step of all rows it touches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 from torch.optim.adam import adam
 
-from ._compiled_rows import CompiledRows, is_plain
-from ._row_gradients import RowGradient, SumsByRow, put_rows
+from ._compiled_rows import is_plain
+from ._row_gradients import RowGradient, put_rows
+from ._rowwise_optimizer import RowwiseOptimizer
 
 _NUMBERS_AT_A_TIME = 131_072  # half a MiB in single precision
 
 
-class RowwiseAdam(Optimizer):
+class RowwiseAdam(RowwiseOptimizer):
     """Adam (Kingma & Ba, ICLR 2015), row by row for sparse gradients.
 
     The state of a parameter has the names and shapes of `torch.optim.Adam`: ``step``,
@@ -48,8 +48,6 @@ class RowwiseAdam(Optimizer):
         L2 penalty, of a table on the touched rows only.
     """
 
-    takes_row_gradients = True
-
     def __init__(
         self,
         params: Iterable[Any],
@@ -63,33 +61,16 @@ class RowwiseAdam(Optimizer):
         # "fused" makes load_state_dict keep `step` on the device of its parameter.
         defaults = {"lr": lr, "betas": betas, "eps": eps, "fused": True}
         super().__init__(params, defaults | {"weight_decay": weight_decay})
-        self._forget_scratch()
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._forget_scratch()
-
-    def _forget_scratch(self) -> None:
-        self._sums_by_row = SumsByRow()
-        self._compiled = CompiledRows()
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Take one step; `closure`, if any, computes the loss again."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            tables, dense = _by_gradient(group["params"])
-            if self._compiled.cover(tables):
-                tables += filter(is_plain, dense)
-                self._compiled.adam(tables, map(self._state_of, tables), group)
-                dense = [p for p in dense if not is_plain(p)]
-            else:
-                self._step_tables(tables, group)
-            self._step_dense(dense, group)
-        return loss
+    def step_group(self, group: dict[str, Any]) -> None:
+        tables, dense = _by_gradient(group["params"])
+        if self._compiled.cover(tables):
+            tables += filter(is_plain, dense)
+            self._compiled.adam(tables, map(self._state_of, tables), group)
+            dense = [p for p in dense if not is_plain(p)]
+        else:
+            self._step_tables(tables, group)
+        self._step_dense(dense, group)
 
     def _step_dense(self, dense: list[Tensor], group: dict[str, Any]) -> None:
         gradients: list[Any] = [p.grad for p in dense]

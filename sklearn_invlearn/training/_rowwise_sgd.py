@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-import torch
-from torch.optim import Optimizer
-
-from ._compiled_rows import CompiledRows
-from ._row_gradients import SumsByRow, put_rows
+from ._row_gradients import put_rows
+from ._rowwise_optimizer import RowwiseOptimizer
 
 
-class RowwiseSGD(Optimizer):
+class RowwiseSGD(RowwiseOptimizer):
     """Plain gradient descent, row by row for sparse gradients.
 
     The same steps as `torch.optim.SGD` without momentum, but for `weight_decay`, which
@@ -29,38 +26,19 @@ class RowwiseSGD(Optimizer):
         L2 penalty.
     """
 
-    takes_row_gradients = True
-
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-3, weight_decay: float = 0.0
     ) -> None:
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
-        self._forget_scratch()
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._forget_scratch()
-
-    def _forget_scratch(self) -> None:
-        self._sums_by_row = SumsByRow()
-        self._compiled = CompiledRows()
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Take one step; `closure`, if any, computes the loss again."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            with_gradient = [p for p in group["params"] if p.grad is not None]
-            tables = [p for p in with_gradient if p.grad.is_sparse]
-            if self._compiled.cover(tables):
-                self._compiled.sgd(tables, group)
-            else:
-                self._step_tables(tables, group)
-            self._step_dense([p for p in with_gradient if not p.grad.is_sparse], group)
-        return loss
+    def step_group(self, group: dict[str, Any]) -> None:
+        with_gradient = [p for p in group["params"] if p.grad is not None]
+        tables = [p for p in with_gradient if p.grad.is_sparse]
+        if self._compiled.cover(tables):
+            self._compiled.sgd(tables, group)
+        else:
+            self._step_tables(tables, group)
+        self._step_dense([p for p in with_gradient if not p.grad.is_sparse], group)
 
     def _step_dense(self, dense: list[Any], group: dict[str, Any]) -> None:
         for p in dense:

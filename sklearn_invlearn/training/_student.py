@@ -5,11 +5,11 @@ Not an epoch of a procedure but a fit: many steps of Adam at a rate that falls t
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 
+from .._scheduled_adam import ScheduledAdam
 from ..losses import MeanCrossEntropy
 from ._batches import EndlessBatches
 from ._inverse_dual import aligned_dual_loss
@@ -18,7 +18,6 @@ from ._pairs import Pairs, share_of_positives
 _N_STEPS = 200
 _N_WARM_UP = 20
 _BATCH_SIZE = 1024
-_LEARNING_RATE = 0.03
 
 
 def fit_to_convergence(
@@ -40,14 +39,7 @@ def fit_to_convergence(
     """
     decayed, add_penalty = _decays(module, len(labelled))
     trainable = [p for p in module.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(
-        trainable, lr=_LEARNING_RATE, betas=(0.9, 0.99), fused=True
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda t: min(1.0, (t + 1) / _N_WARM_UP)
-        * 0.5 * (1 + math.cos(math.pi * min(t, _N_STEPS) / _N_STEPS)),
-    )  # fmt: skip
+    optimizer = ScheduledAdam(trainable, n_steps=_N_STEPS, n_warm_up=_N_WARM_UP)
     criterion = MeanCrossEntropy()
     prior = share_of_positives(labelled)
     generator = torch.Generator(labelled.user.device).manual_seed(seed)
@@ -72,7 +64,6 @@ def fit_to_convergence(
                 if parameter.grad is not None:
                     parameter.grad.add_(parameter, alpha=decay)
         optimizer.step()
-        schedule.step()
     module.eval()
 
 

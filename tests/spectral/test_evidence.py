@@ -7,6 +7,7 @@ import torch
 from sklearn_invlearn.spectral import STRUCTURES, Bilinear, update_precisions
 from sklearn_invlearn.spectral._bilinear import PRECISIONS, TERMS, expanded, rescale
 from sklearn_invlearn.spectral._evidence import Design, conjugate_gradients
+from sklearn_invlearn.spectral._logits import logits_of, terms_of
 
 N_USERS, N_ITEMS, R, N = 6, 5, 3, 40
 
@@ -45,15 +46,16 @@ def test_forward_is_the_formula(problem):
 
 def test_terms_add_up_and_are_rescaled_one_by_one(problem):
     model, user, item = problem
-    rows = torch.from_numpy(user), torch.from_numpy(item)
-    terms = model.terms(*rows)
-    torch.testing.assert_close(terms.sum(-1), model(*rows))
+    terms = terms_of(model, user, item)
+    logit = model(torch.from_numpy(user), torch.from_numpy(item)).detach().numpy()
+    np.testing.assert_allclose(terms.sum(axis=1), logit, atol=1e-5, rtol=1e-5)
+    found = logits_of(model, user, item)
+    np.testing.assert_allclose(found, logit, atol=1e-5, rtol=1e-5)
     precisions = dict.fromkeys(model.blocks, 2.0)
     factors = 0.25 * (1 + np.arange(terms.shape[1]))
     changed = rescale(model, precisions, factors)
-    torch.testing.assert_close(
-        model.terms(*rows), terms * torch.tensor(factors).float()
-    )
+    rescaled = terms_of(model, user, item)
+    np.testing.assert_allclose(rescaled, terms * factors, atol=1e-5, rtol=1e-5)
     alone = ("b_u", "b_i", "a", "c", "g", "e", "d")
     of_block = dict(zip((name for name in alone if name in model.blocks), factors))
     for name in of_block:

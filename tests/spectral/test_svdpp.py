@@ -26,9 +26,9 @@ SHAPE = (5, 5)  # user 3 and item 4 were never exposed, nor was anybody's code 0
 def small_tables(seed=0):
     exposures = exposure_matrix(*EXPOSED, SHAPE)
     tables = svdpp._Tables(exposures, torch.Generator().manual_seed(seed))
-    with torch.no_grad():
-        for table in tables.parameters():
-            table.normal_(generator=torch.Generator().manual_seed(len(table) + seed))
+    generator = torch.Generator().manual_seed(seed)
+    for table in tables.parameters:
+        table.normal_(generator=generator)
     return tables, exposures
 
 
@@ -37,65 +37,69 @@ def literal_row(own, summands, partners, without=None):
     total = own.clone()
     for partner in partners:
         if partner != without:
-            total += summands[partner] / len(partners) ** 0.5
+            total = total + summands[partner] / len(partners) ** 0.5
     return total
 
 
+def literal_logit(parameters, u, i, exposed):
+    mu, own_u, own_i, x, y = parameters
+    shown, seen_by = EXPOSED[1][EXPOSED[0] == u], EXPOSED[0][EXPOSED[1] == i]
+    of_user = literal_row(own_u[u], x, shown, i if exposed else None)
+    of_item = literal_row(own_i[i], y, seen_by, u if exposed else None)
+    return mu[0] + of_user[0] + of_item[0] + of_user[1:] @ of_item[1:]
+
+
+def literal_gradient(parameters, batch, is_exposed):
+    parameters = [p.clone().requires_grad_() for p in parameters]
+    pairs = zip(batch.user, batch.item, is_exposed)
+    z = torch.stack([literal_logit(parameters, *pair) for pair in pairs])
+    y, weight = torch.from_numpy(batch.y), torch.from_numpy(batch.weight)
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(z, y, weight)
+    return torch.autograd.grad(loss, parameters, materialize_grads=True)
+
+
 def test_a_pair_is_no_part_of_its_own_sums():
+    """Gradients are those of a logit in which each exposed pair is left out."""
     tables, _ = small_tables()
-    (own_u, own_i), (x, y) = tables.departures, tables.summands
-    pairs = [(1, 2, True), (2, 1, True), (1, 4, False), (3, 3, False)]
-    user, item, is_exposed = (torch.tensor(column) for column in zip(*pairs))
-    with torch.no_grad():
-        of_user, of_item = tables(user, item, is_exposed.float())
-        for k, (u, i, exposed) in enumerate(pairs):
-            shown, seen_by = EXPOSED[1][EXPOSED[0] == u], EXPOSED[0][EXPOSED[1] == i]
-            expected = literal_row(own_u[u], x, shown, i if exposed else None)
-            torch.testing.assert_close(of_user[k], expected)
-            expected = literal_row(own_i[i], y, seen_by, u if exposed else None)
-            torch.testing.assert_close(of_item[k], expected)
+    # A pair twice, pairs that are exposed and others, newcomers.
+    pairs = [(1, 2, 1), (2, 1, 1), (1, 2, 1), (4, 2, 1), (1, 4, 0), (3, 3, 0)]
+    user, item, is_exposed = (np.array(column) for column in zip(*pairs))
+    is_exposed = is_exposed.astype(np.float32)
+    y, weight = np.random.default_rng(0).random((2, len(user))).astype(np.float32)
+    batch = Labels(user, item, y.round(), weight)
+    expected = literal_gradient(tables.parameters, batch, is_exposed)
+    for found, literal in zip(tables.loss_gradient(batch, is_exposed), expected):
+        np.testing.assert_allclose(found, literal, atol=1e-5, rtol=1e-4)
 
 
-def test_gradients_pass_through_the_sums():
+def test_the_prior_is_that_of_departures_and_of_summands():
     tables, _ = small_tables()
-    tables.double()
-    pairs = torch.tensor([1, 2]), torch.tensor([2, 4]), torch.tensor([1.0, 0.0])
-    for means in tables.means:
-        means.matrix = means.matrix.astype(np.float64)
-        means.transposed = means.transposed.astype(np.float64)
-        means.scale = means.scale.double()
-
-    def logit(*parameters):
-        with torch.no_grad():
-            for mine, given in zip(tables.parameters(), parameters):
-                mine.copy_(given)
-        of_user, of_item = tables(*pairs)
-        return (of_user * of_item).sum()
-
-    start = [p.detach().clone() for p in tables.parameters()]
-    found = torch.autograd.grad(logit(*start), list(tables.parameters()))
-    for k, slope in enumerate(found):
-        for place in [(1, 0), (2, 3), (3, 5)]:
-            values = []
-            for step in (1e-6, -1e-6):
-                moved = [p.clone() for p in start]
-                moved[k][place] += step
-                values.append(float(logit(*moved).detach()))
-            assert (values[0] - values[1]) / 2e-6 == pytest.approx(
-                float(slope[place]), abs=1e-6
-            )
+    parameters = [p.clone().requires_grad_() for p in tables.parameters]
+    _, own_u, own_i, x, y = parameters
+    squares = [
+        2.0 * own_u[:, 0].square().sum() + 8.0 * own_u[:, 1:].square().sum(),
+        6.0 * own_i[:, 0].square().sum() + 8.0 * own_i[:, 1:].square().sum(),
+        2.5 * 8.0 * (x.square().sum() + y.square().sum()),
+    ]
+    prior = 0.5 * torch.stack(squares).sum() / 10
+    expected = torch.autograd.grad(prior, parameters, materialize_grads=True)
+    for found, literal in zip(tables.prior_gradient(PRECISIONS, 10), expected):
+        np.testing.assert_allclose(found, literal, atol=1e-6, rtol=1e-5)
 
 
 def test_the_model_has_the_sums_in_its_tables_and_its_prior():
     tables, _ = small_tables()
-    model = tables.model(torch.tensor(0.3))
+    model = tables.model()
     assert model.structure == "svdpp"
     with torch.no_grad():
-        of_user, of_item = tables.rows()
+        of_user, of_item = map(torch.from_numpy, tables.rows())
         user, item = torch.tensor([1, 2, 4]), torch.tensor([1, 3, 3])
         rows, other = of_user[user], of_item[item]
-        z = 0.3 + rows[:, 0] + other[:, 0] + (rows[:, 1:] * other[:, 1:]).sum(1)
+        z = tables.mu + rows[:, 0] + other[:, 0] + (rows[:, 1:] * other[:, 1:]).sum(1)
         torch.testing.assert_close(model(user, item), z)
+        for u, i, logit in zip(user.tolist(), item.tolist(), z):
+            expected = literal_logit(tables.parameters, u, i, exposed=False)
+            torch.testing.assert_close(logit, expected)
         # Departures of those who are known, as before the sums were added.
         for name, own in (("p", tables.departures[0]), ("q", tables.departures[1])):
             known = [1, 2] if name == "p" else [1, 2, 3]
@@ -118,9 +122,9 @@ def test_other_structures_have_priors_at_zero():
 
 def test_newcomers_are_like_those_with_few_exposures():
     tables, _ = small_tables()
-    model = tables.model(torch.tensor(0.0))
+    model = tables.model()
     with torch.no_grad():
-        rows = tables.rows()[0]
+        rows = torch.from_numpy(tables.rows()[0])
         weights = torch.tensor([3.0, 2.0, 1.0]) ** -0.5  # of users 1, 2 and 4
         expected = (weights @ rows[[1, 2, 4]]) / weights.sum()
         for newcomer in (0, 3):
