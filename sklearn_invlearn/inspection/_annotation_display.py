@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array
 
-from ._axes import COLORS, axes_for
+from ._axes import COLORS, axes_for, require_names
 
 
 class AnnotationDisplay:
@@ -98,9 +98,12 @@ class AnnotationDisplay:
 
         Raises
         ------
+        TypeError
+            If `weights` is no mapping.
         ValueError
-            If a weight is not between 0 and 1.
+            If it is empty, or a weight is not between 0 and 1.
         """
+        require_names(self.weights, "weights")
         checked = {name: _check_weights(w1, name) for name, w1 in self.weights.items()}
         ax = axes_for(self, ax)
         edges = np.linspace(0, 1, n_bins + 1)

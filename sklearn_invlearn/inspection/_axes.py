@@ -1,7 +1,8 @@
-"""Axes to draw on, and colours that everyone can tell apart."""
+"""Axes to draw on, and curves with colours that everyone can tell apart."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sklearn.utils._optional_dependencies import check_matplotlib_support
@@ -20,3 +21,16 @@ def axes_for(display: Any, ax: Any) -> Any:
     display.ax_ = ax
     display.figure_ = ax.figure
     return ax
+
+
+def require_names(curves: Any, what: str) -> None:
+    """Raise unless `curves` has a name for each of them, and one at least."""
+    if not isinstance(curves, Mapping):
+        raise TypeError(
+            f"{what} must be a dict with a name for each array, such as "
+            f"{{'model': array}}, got {type(curves).__name__}."
+        )
+    if not curves:
+        raise ValueError(
+            f"{what} is empty. Pass one array at least, such as {{'model': array}}."
+        )

@@ -12,7 +12,7 @@ from sklearn.utils import check_consistent_length
 
 from ..metrics import activity_groups, score_by_group
 from ..metrics._inputs import as_column, as_objects
-from ._axes import COLORS, axes_for
+from ._axes import COLORS, axes_for, require_names
 
 
 class GroupsDisplay:
@@ -126,14 +126,12 @@ class GroupsDisplay:
 
         Raises
         ------
+        TypeError
+            If `y_scores` is no mapping.
         ValueError
             If there is no model, or for what the metrics raise one.
         """
-        if not y_scores:
-            raise ValueError(
-                "y_scores is empty. Pass the scores of one model at least, such as "
-                "{'model': scores}."
-            )
+        require_names(y_scores, "y_scores")
         group = activity_groups(users, history=history, n_groups=n_groups)
         tables = {
             name: score_by_group(y_true, score, users, group, metric=metric)
@@ -162,7 +160,15 @@ class GroupsDisplay:
         -------
         display : GroupsDisplay
             This one.
+
+        Raises
+        ------
+        TypeError
+            If `scores` is no mapping.
+        ValueError
+            If there is no model, or the lengths differ.
         """
+        require_names(self.scores, "scores")
         check_consistent_length(self.n_users, self.groups, *self.scores.values())
         ax = axes_for(self, ax)
         place = np.arange(len(self.groups))

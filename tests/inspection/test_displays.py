@@ -10,6 +10,7 @@ from sklearn_invlearn import CrossEntropyRecommender, InverseGradientRecommender
 from sklearn_invlearn.inspection import (
     AnnotationDisplay,
     DirectionDisplay,
+    GroupsDisplay,
     LossPathDisplay,
     SensitivityDisplay,
     audit_labels,
@@ -123,6 +124,18 @@ def test_weights_must_be_weights(bad):
 
 
 # ---- loss paths -------------------------------------------------------------------
+
+
+def test_curves_need_names():
+    with pytest.raises(TypeError, match=r"weights must be a dict .* got ndarray"):
+        AnnotationDisplay(np.array([0.2, 0.8])).plot()
+    with pytest.raises(ValueError, match="weights is empty"):
+        AnnotationDisplay({}).plot()
+    rows = {"y_true": [1, 0], "users": [7, 7], "history": [7]}
+    with pytest.raises(TypeError, match=r"y_scores must be a dict .* got ndarray"):
+        GroupsDisplay.from_predictions(y_scores=np.array([0.2, 0.8]), **rows)
+    with pytest.raises(TypeError, match=r"scores must be a dict .* got list"):
+        GroupsDisplay([0.5], [1], ["1"]).plot()
 
 
 def test_loss_paths_are_means_of_groups():
