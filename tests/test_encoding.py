@@ -1,6 +1,7 @@
 """Ids to codes and back: nothing merged, numbered by first appearance."""
 
 from decimal import Decimal
+from enum import Enum
 from fractions import Fraction
 from itertools import chain
 
@@ -216,6 +217,35 @@ def test_missing_ids_among_others(missing, what):
         index.extend(column_of(known))
         with pytest.raises(ValueError, match=f"Input X_val contains {what}"):
             index.lookup(column_of(["a", missing]), name="X_val")
+
+
+class Colour(str, Enum):  # noqa: UP042 (a StrEnum is written like its text)
+    RED = "red"
+    BLUE = "blue"
+
+
+class Loud(str):
+    def __str__(self):
+        return "!"
+
+
+def test_text_of_another_class_comes_out_as_it_went_in():
+    for ids in (list(Colour), [Loud("a"), Loud("b")], ["red", Colour.BLUE]):
+        index = IdIndex()
+        column = np.empty(len(ids), dtype=object)
+        column[:] = ids
+        index.extend(column)
+        assert index.ids.tolist() == ids
+        assert [type(v) for v in index.ids] == [type(v) for v in ids]
+        assert index.lookup(index.ids).tolist() == [1, 2]
+
+
+def test_the_ends_of_int64_are_known():
+    ends = [-(2**63), 2**63 - 1]
+    index = IdIndex()
+    index.extend(np.array(ends))
+    assert all(end in index for end in ends)
+    assert not any(end in index for end in (-(2**63) - 1, 2**63))
 
 
 def test_missing_ids_of_pandas_in_lists():

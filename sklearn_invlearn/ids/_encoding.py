@@ -19,6 +19,8 @@ from ._repeated_text import first_rows
 UNKNOWN = 0
 
 _LONGEST_TABLE = 4  # entries per id
+_TEXT = (str, np.str_)
+_INT64 = np.iinfo(np.int64)
 
 
 class IdIndex:
@@ -51,8 +53,9 @@ class IdIndex:
         if self._integers is not None:
             return self._integers.astype(self._dtype or np.int64)
         keys = list(self._codes)
-        # numpy's strings lose a NUL at the end, and two ids would look like one.
-        if keys and all(isinstance(k, str) and not k.endswith("\0") for k in keys):
+        # numpy's strings lose a NUL at the end, and two ids would look like one. Of
+        # another class of text (an Enum) numpy would take what str() says of it.
+        if keys and all(type(k) in _TEXT and not k.endswith("\0") for k in keys):
             return np.array(keys)
         ids = np.empty(len(keys), dtype=object)
         ids[:] = keys
@@ -118,7 +121,7 @@ class IdIndex:
         if not is_number(value) or not math.isfinite(value):
             return False
         whole: Any = math.floor(value)
-        if value != whole or abs(whole) > np.iinfo(np.int64).max:
+        if value != whole or not _INT64.min <= whole <= _INT64.max:
             return False
         return bool(self._find_integers(np.array([whole]))[0] != UNKNOWN)
 
@@ -260,7 +263,7 @@ def _as_integers(column: np.ndarray) -> np.ndarray | None:
     if column.dtype.kind == "i":
         return column.astype(np.int64, copy=False)
     if column.dtype.kind == "u":
-        fits = not len(column) or column.max() <= np.iinfo(np.int64).max
+        fits = not len(column) or column.max() <= _INT64.max
         return column.astype(np.int64) if fits else None
     if column.dtype.kind == "f":
         integers = column.astype(np.int64)
