@@ -19,6 +19,7 @@ def test_every_snippet_runs_and_gives_what_the_text_says(capsys):
         exec(snippet, names)
     plt.close("all")
     assert 0.4 < names["cold"] < names["warm"] < 0.9
+    assert 0 < names["recall_at_10"] < 1
     assert len(names["found"].methods) == 5
     assert 0 < names["ece"] < 0.3
     assert len(names["study"].trials) == 5
