@@ -269,6 +269,12 @@ def _contenders(
             f"param_distributions has entries for {sorted(strangers)}, which are not "
             f"among the recommenders {list(recommenders)}."
         )
+    for name, tried in distributions.items():
+        if not isinstance(tried, Mapping):
+            raise TypeError(
+                f"param_distributions[{name!r}] must be a dict of parameters and what "
+                f"to try, such as {{'gamma': [0.001, 0.01]}}, got {tried!r:.80}."
+            )
     taken = set(recommenders) & set(BASELINES)
     if taken:
         raise ValueError(

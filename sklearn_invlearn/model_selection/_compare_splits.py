@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
 from ..metrics._columns import take_column
 from ..metrics._inputs import as_column, check_labels, factorise
@@ -36,6 +37,11 @@ def outer_splits(
     trained = [np.arange(len(y))]
     if cv is None:
         y_test = as_column(y_test, "y_test")
+        if len(y_test) != _num_samples(X_test):
+            raise ValueError(
+                f"X_test has {_num_samples(X_test)} rows, but y_test has {len(y_test)} "
+                "labels."
+            )
         if not set(y_test.tolist()) <= set(classes):
             raise ValueError(f"y_test has labels beside those of y, {classes}.")
         parts = [(X, y, X_test, y_test, None)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from scipy.stats import loguniform
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid, ParameterSampler
@@ -41,7 +42,8 @@ def candidates(distributions: Any, n_trials: int, seed: int) -> list[dict[str, A
     """Return `n_trials` settings, or all of a grid that has fewer."""
     if not distributions:
         return [{}]
-    if all(isinstance(values, (list, tuple)) for values in distributions.values()):
+    kinds = (list, tuple, np.ndarray)
+    if all(isinstance(values, kinds) for values in distributions.values()):
         lists = {name: list(values) for name, values in distributions.items()}
         n_trials = min(n_trials, len(ParameterGrid(lists)))
         return list(ParameterSampler(lists, n_trials, random_state=seed))

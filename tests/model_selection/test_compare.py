@@ -34,6 +34,18 @@ def test_selection_sees_labelled_rows_only_and_finds_the_rule(rows):
     assert found.methods[0] == "rule"
 
 
+@pytest.mark.parametrize("values", [[-1, 1], (-1, 1), np.array([-1, 1])])
+def test_a_grid_that_is_smaller_than_the_budget_is_tried_as_a_whole(rows, values):
+    found = compare_recommenders(
+        {"rule": Shouting()},
+        **rows,
+        param_distributions={"rule": {"sign": values}},
+        **{**QUICK, "n_trials": 5},
+    )
+    (run,) = [run for run in found.runs if run["method"] == "rule"]
+    assert (run["n_trials"], run["params"]) == (2, {"sign": 1})
+
+
 def test_values_and_differences_are_those_of_the_public_functions(rows):
     found = compare_recommenders(
         {"rule": Shouting()}, **rows, **{**QUICK, "seeds": [0, 5]}, reference="rule"

@@ -75,6 +75,8 @@ def test_errors_come_before_any_training(rows):
         ({"seeds": [True]}, "different integers"),
         ({"y": np.zeros(180, int)}, "y has one class only"),
         ({"y_test": np.full(120, 2)}, "y_test has labels"),
+        ({"y_test": rows["y_test"][1:]}, "120 rows, but y_test has 119 labels"),
+        ({"X_test": rows["X_test"][1:]}, "119 rows, but y_test has 120 labels"),
         ({"y_test": np.ones(120, int)}, "roc_auc is undefined on the test rows"),
         (
             {"validation": 0.006, "select_by": "gauc"},
@@ -94,6 +96,8 @@ def test_errors_come_before_any_training(rows):
     ):
         with pytest.raises(ValueError, match=message):
             compare(**changes)
+    with pytest.raises(TypeError, match=r"\['rule'\] must be a dict .* got \[{'sign"):
+        compare(param_distributions={"rule": [{"sign": [1]}]})
     with pytest.raises(TypeError, match="no estimator, but int"):
         compare(methods={"x": 3})
     with pytest.raises(TypeError, match="'ridge' has no predict_proba"):
