@@ -1,4 +1,4 @@
-"""What fails before the training begins leaves a fitted estimator as it was."""
+"""Attributes of a fitted estimator change as a whole, or not at all."""
 
 from __future__ import annotations
 
@@ -20,3 +20,14 @@ def unchanged_if_it_fails(estimator: Any) -> Iterator[None]:
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
+
+
+def set_at_once(estimator: Any, attributes: dict[str, Any]) -> Any:
+    """Set attributes so that neither an interrupt nor a thread sees a part of them.
+
+    What they replace is freed afterwards: to free a net lets other threads run.
+    """
+    replaced = dict(vars(estimator))
+    vars(estimator).update(attributes)
+    del replaced
+    return estimator

@@ -17,6 +17,7 @@ from ..files._onnx_export import OnnxMixin
 from ..files._pickling import PicklingMixin
 from ..files._wrapper_files import WrapperSaveMixin
 from ..fitting import _inputs
+from ..fitting._rollback import set_at_once
 from ..modules import colliding
 from ..serving._annotation import AnnotationMixin
 from ..serving._explanation import ExplanationMixin
@@ -290,16 +291,15 @@ one, default=None
         return self._keep(recommender, counts, np.full((n_users, k), -1))
 
     def _keep(self, recommender: Any, counts: np.ndarray, neighbors: np.ndarray) -> Any:
-        """Set all that is fitted at once, so that no interrupt leaves a part of it."""
-        self.__dict__.update(
-            recommender_=recommender,
-            neighbors_=with_neighbors(
-                recommender, counts, neighbors, self.max_extra_ratio
-            ),
-            extra_ratio_=extra_ratio(counts),
-            _positives=counts,
-        )
-        return self
+        """Set all that is fitted at once."""
+        share = self.max_extra_ratio
+        fitted = {
+            "recommender_": recommender,
+            "neighbors_": with_neighbors(recommender, counts, neighbors, share),
+            "extra_ratio_": extra_ratio(counts),
+            "_positives": counts,
+        }
+        return set_at_once(self, fitted)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(

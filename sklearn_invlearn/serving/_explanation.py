@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,12 +75,13 @@ class ExplanationMixin:
         True
         """
         check_is_fitted(self, "net_")
-        logit = self.decision_function(X)
-        columns = check_pairs_like_fit(self, X)[:2]
-        users, items = self._encoder.users, self._encoder.items
+        now = copy(self)  # another thread may update the recommender meanwhile
+        logit = now.decision_function(X)
+        columns = check_pairs_like_fit(now, X)[:2]
+        users, items = now._encoder.users, now._encoder.items
         with torch_settings(self.n_threads):
-            average, of_user = self._main_effect(users.lookup(columns[0]), 0)
-            _, of_item = self._main_effect(items.lookup(columns[1]), 1)
+            average, of_user = now._main_effect(users.lookup(columns[0]), 0)
+            _, of_item = now._main_effect(items.lookup(columns[1]), 1)
         parts = {
             "intercept": np.full(len(logit), average),
             "of_user": of_user,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,10 +60,12 @@ class PredictionMixin:
             If all users (or items) are unknown and of another type than in `fit`.
         """
         check_is_fitted(self, "net_")
-        columns = check_pairs_to_score(self, X)
+        now = copy(self)  # another thread may update the recommender meanwhile
+        columns = check_pairs_to_score(now, X)
+        encoder, scorer = now._encoder, now._scorer
         if refuses_unknown(self.handle_unknown):
             for what, column, codes in zip(
-                ("user", "item"), columns, self._encoder.lookup(columns)
+                ("user", "item"), columns, encoder.lookup(columns)
             ):
                 n_unknown = int((codes == UNKNOWN).sum())
                 rows = f"X has {n_unknown} rows with a {what} id"
@@ -72,8 +75,8 @@ class PredictionMixin:
             starts = range(0, len(logit), _BLOCK_ROWS)
             for start in block_bar(starts, len(logit), bool(self.verbose)):
                 block = slice(start, start + _BLOCK_ROWS)
-                codes = self._encoder.lookup([column[block] for column in columns])
-                logit[block] = score_pairs(self._scorer, codes)
+                codes = encoder.lookup([column[block] for column in columns])
+                logit[block] = score_pairs(scorer, codes)
         return logit
 
     def predict_proba(self, X) -> np.ndarray:

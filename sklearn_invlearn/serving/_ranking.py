@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -90,11 +91,12 @@ class RankingMixin:
         [['gin', None], ['rum', None]]
         """
         check_is_fitted(self, "net_")
+        now = copy(self)  # another thread may update the recommender meanwhile
         _require_count(n_items, "n_items")
         users, single = _as_column(users, "users")
-        check_id_kind(self._encoder.users, users, "The ids of users", "users")
-        user_codes = self._encoder.users.lookup(users, name="users")
-        index, items, item_codes = self._candidates(candidates)
+        check_id_kind(now._encoder.users, users, "The ids of users", "users")
+        user_codes = now._encoder.users.lookup(users, name="users")
+        index, items, item_codes = now._candidates(candidates)
         if refuses_unknown(self.handle_unknown):
             for name, ids, codes in (
                 ("users", users, user_codes),
@@ -103,14 +105,14 @@ class RankingMixin:
                 refuse_unknown(f"{name} has ids", ids, codes)
         excluded, shown = None, _shown_pairs(exclude_seen)
         if shown is not None:
-            excluded = excluded_pairs(self._seen, user_codes, item_codes)
+            excluded = excluded_pairs(now._seen, user_codes, item_codes)
             if shown:
                 names = getattr(self, "feature_names_in_", None)
                 require_names(exclude_seen, names, "exclude_seen")
-                check_id_kinds(self._encoder, shown, "exclude_seen")
+                check_id_kinds(now._encoder, shown, "exclude_seen")
                 excluded = excluded + pairs_among(shown, users, index)
         with torch_settings(self.n_threads):
-            best = best_items(self._scorer, user_codes, item_codes, n_items, excluded)
+            best = best_items(now._scorer, user_codes, item_codes, n_items, excluded)
         position, logit = best
         ids, scores = _ids_at(items, position), expit(logit)
         return (ids[0], scores[0]) if single else (ids, scores)
@@ -187,9 +189,10 @@ class RankingMixin:
         self, side: str, asked: Any, n_best: int, parameter: str
     ) -> tuple[np.ndarray, np.ndarray]:
         check_is_fitted(self, "net_")
+        now = copy(self)  # another thread may update the recommender meanwhile
         _require_count(n_best, parameter)
-        index = self._encoder.users if side == "user" else self._encoder.items
-        other = self._encoder.items if side == "user" else self._encoder.users
+        index = now._encoder.users if side == "user" else now._encoder.items
+        other = now._encoder.items if side == "user" else now._encoder.users
         column, single = _as_column(asked, f"{side}s")
         check_id_kind(index, column, f"The ids of {side}s", f"{side}s", warn=False)
         codes = index.lookup(column, name=f"{side}s")
@@ -201,7 +204,7 @@ class RankingMixin:
             )
         with torch_settings(self.n_threads):
             position, similarity = most_similar(
-                self.net_.module_, side, codes, len(index), len(other), n_best
+                now.net_.module_, side, codes, len(index), len(other), n_best
             )
         ids = _ids_at(index.ids, position)
         return (ids[0], similarity[0]) if single else (ids, similarity)

@@ -17,6 +17,7 @@ from ..fitting._build import (
     module_settings,
     observed_positives,
 )
+from ..fitting._rollback import set_at_once
 from ..fitting._torch_state import resolve_device, torch_seed, torch_settings
 from ..fitting._training_data import EncodedPairs, encode, unlabeled_source
 from ..ids._encoding import PairEncoder
@@ -201,17 +202,16 @@ default=None
             _train_touched_rows(net, data, pairs, encoder, sides, keep_shared)
             if not comes_fitted(self.backbone):
                 fill_unknown_rows(net.module_, encoder.n_users, encoder.n_items)
-        # All at once: neither an interrupt nor another thread sees a part of it.
-        vars(self).update(
-            net_=net,
-            _encoder=encoder,
-            _seen=incidence(pairs.observed, encoder),
-            _held_out=held_out,
-            _n_updates=self._n_updates + 1,
-            class_count_=self.class_count_ + pairs.class_count,
-            n_iter_=len(net.history),
-        )
-        return self
+        updated = {
+            "net_": net,
+            "_encoder": encoder,
+            "_seen": incidence(pairs.observed, encoder),
+            "_held_out": held_out,
+            "_n_updates": self._n_updates + 1,
+            "class_count_": self.class_count_ + pairs.class_count,
+            "n_iter_": len(net.history),
+        }
+        return set_at_once(self, updated)
 
     def _first_call(
         self, X: Any, y: Any, sample_weight: Any, classes: Any, pool: Any, n_epochs: int
@@ -226,8 +226,7 @@ default=None
         first.fit(X, y, sample_weight, X_unlab=pool)
         left_out = {*first.get_params(deep=False), "_expected_classes"}
         fitted = {k: v for k, v in vars(first).items() if k not in left_out}
-        vars(self).update(fitted, _streamed=True)
-        return self
+        return set_at_once(self, fitted | {"_streamed": True})
 
     def _remember_for_updates(
         self, data: TrainingData, seed: int, sample_weight: Any
