@@ -243,8 +243,8 @@ def is_missing(value: Any) -> bool:
 
 def _missing_message(name: str) -> str:
     return (
-        f"{name} has missing ids (None or NaN). All of them would count as one user, "
-        "which is seldom meant: drop these rows or give them ids."
+        f"{name} has missing ids (None or NaN). All of them would count as one and the "
+        "same, which is seldom meant: drop these rows or give them ids."
     )
 
 

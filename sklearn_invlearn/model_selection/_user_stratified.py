@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ..metrics._inputs import as_column
+from ..metrics._inputs import as_column, is_missing
 from ._splitter import (
     IntArray,
     PairSplitter,
@@ -82,7 +82,13 @@ class UserStratifiedKFold(PairSplitter):
                 "y, or use KFold of scikit-learn."
             )
         users = id_codes(X, self.user_column, "users")
-        labels = first_seen_codes(as_column(y, "y"), "y")
+        column = as_column(y, "y")
+        if column.dtype.kind in "fO" and any(map(is_missing, column.tolist())):
+            raise ValueError(
+                "y has missing labels (None or NaN). Leave these rows out: exposures "
+                "without feedback go to fit as X_unlab."
+            )
+        labels = first_seen_codes(column, "y")
         n_rows = len(users)
         if n_rows < self.n_splits:
             raise ValueError(

@@ -153,6 +153,14 @@ def test_missing_ids_and_columns(k_fold):
         next(k_fold(2, **{name: 7}).split(X, Y))
 
 
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_missing_labels(missing):
+    y = [missing, *Y[1:].tolist()]
+    for labels in (y, np.array(y, float), np.array(y, object)):
+        with pytest.raises(ValueError, match=r"y has missing labels .* X_unlab"):
+            next(UserStratifiedKFold(2).split(X, labels))
+
+
 def test_ids_are_never_converted_with_another_column():
     pd = pytest.importorskip("pandas")
     users = [2**53, 2**53 + 1] * 4
