@@ -68,9 +68,16 @@ def two_classes(classes: Any) -> np.ndarray:
     return found
 
 
-def refuse_one_class(estimator: Any, y: Any, classes: np.ndarray) -> None:
+def refuse_one_class(
+    estimator: Any, y: Any, sample_weight: Any, classes: np.ndarray
+) -> None:
     """Raise if a first call has rows of one class, and the method needs both."""
-    y = np.unique(label_column(y)) if y is not None else classes
+    if y is None:  # fit says so
+        return
+    y = label_column(y)
+    if sample_weight is not None:
+        y = y[check_weight(sample_weight, y) > 0]
+    y = np.unique(y)
     if len(y) != 1:
         return
     name, sampled = type(estimator).__name__, estimator._n_negatives > 0
@@ -81,8 +88,9 @@ def refuse_one_class(estimator: Any, y: Any, classes: np.ndarray) -> None:
         instead = "backbone='gmf'"
     else:
         return
+    counted = "" if sample_weight is None else " (of rows with a weight above zero)"
     raise ValueError(
-        f"y of the first call has only the label {y[0]!r} of classes="
+        f"y of the first call{counted} has only the label {y[0]!r} of classes="
         f"{classes.tolist()}, but {why}. Collect rows of both classes for the first "
         f"call, or take {instead}."
     )

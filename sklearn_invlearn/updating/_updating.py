@@ -222,7 +222,7 @@ default=None
             first.max_epochs = n_epochs
         if classes is not None:
             first._expected_classes = two_classes(classes)
-            refuse_one_class(self, y, first._expected_classes)
+            refuse_one_class(self, y, sample_weight, first._expected_classes)
         first.fit(X, y, sample_weight, X_unlab=pool)
         left_out = {*first.get_params(deep=False), "_expected_classes"}
         fitted = {k: v for k, v in vars(first).items() if k not in left_out}

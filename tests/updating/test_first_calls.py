@@ -109,6 +109,8 @@ def test_or_it_is_said_what_needs_both(method, backbone, message, data):
     est = make(method, backbone)
     with pytest.raises(ValueError, match=f"only the label.*{message}"):
         est.partial_fit(data.X[:9], [1] * 9, classes=[0, 1])
+    with pytest.raises(ValueError, match=f"above zero.*only the label.*{message}"):
+        est.partial_fit(data.X, data.y, 1 - data.y, classes=[0, 1])
     assert not hasattr(est, "classes_")
     est.partial_fit(data.X, data.y, classes=[0, 1])
 
