@@ -218,6 +218,16 @@ def test_ids_without_a_plain_form_are_left_out(tmp_path):
     assert json.loads(metadata["item_ids"]) == ["0é", "1é"]
 
 
+def test_ids_of_numpy_in_a_list_are_told(tmp_path):
+    users = [np.int64(7), np.uint64(2**63), np.float32(0.5), np.str_("a"), True]
+    rows = [[user, item] for user, item in zip(users, np.arange(5))]
+    metadata = metadata_of(fitted(rows, [1, 0, 1, 0, 1]), tmp_path)
+    assert json.loads(metadata["user_ids"]) == [7, 2**63, 0.5, "a", True]
+    assert json.loads(metadata["item_ids"]) == [0, 1, 2, 3, 4]
+    times = [[np.timedelta64(k, "s"), k] for k in range(5)]
+    assert "user_ids" not in metadata_of(fitted(times, [1, 0, 1, 0, 1]), tmp_path)
+
+
 def test_codes_of_pairs():
     est = fitted(*TINY, handle_unknown="error")
     codes = est.encode([["c", 1], ["nobody", 0], ["a", 5]])

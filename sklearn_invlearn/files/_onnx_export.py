@@ -210,9 +210,15 @@ def _json_lists(**values: Any) -> dict[str, str]:
     }
     return {
         name: json.dumps(plain)
-        for name, plain in lists.items()
+        for name, plain in ((n, list(map(_plain, v))) for n, v in lists.items())
         if all(type(value) in (bool, int, float, str) for value in plain)
     }
+
+
+def _plain(value: Any) -> Any:
+    """Return a number, a boolean or a text of numpy as Python's."""
+    is_plain = isinstance(value, np.generic) and value.dtype.kind in "biufU"
+    return value.item() if is_plain else value
 
 
 def _require_room(scorer: nn.Module, metadata: dict[str, str]) -> None:
