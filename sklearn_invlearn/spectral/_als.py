@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-_BLOCK_ROWS = 20_000
+from ._symmetric import solve, unfolded
+
+_BLOCK_ROWS = 4_000
 
 
 def implicit_als(
@@ -65,11 +67,14 @@ def _solve_rows(
     k = other.shape[1]
     every = other if counts is None else other * counts[:, None]
     gram = other.T @ every + ridge * np.eye(k, dtype=np.float32)
-    outer = (other[:, :, None] * other[:, None, :]).reshape(len(other), -1)
+    i, j = np.triu_indices(k)
+    outer = other.take(i, axis=1) * other.take(j, axis=1)
+    outer *= confidence
     target = (1.0 + confidence) * (matrix @ other)
     rows = np.zeros((matrix.shape[0], k), dtype=np.float32)
     for start in range(0, len(rows), _BLOCK_ROWS):
         block = slice(start, start + _BLOCK_ROWS)
-        normal = gram + confidence * (matrix[block] @ outer).reshape(-1, k, k)
-        rows[block] = np.linalg.solve(normal, target[block, :, None])[..., 0]
+        normal = unfolded(matrix[block] @ outer, k)
+        normal += gram
+        rows[block] = solve(normal, target[block])
     return rows
