@@ -1,5 +1,6 @@
 """What skorch callbacks are told, and what the history keeps."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -241,3 +242,36 @@ def test_history_of_the_inverse_gradient_has_a_row_per_step(data):
     for direction in ("direct", "pass", "inverse"):
         counts = sum(est.history_[:, f"n_{direction}"])
         assert counts == (chosen == direction).sum()
+
+
+class Onlooker(Callback):
+    """Predicts, pickles and copies its estimator after every epoch."""
+
+    def __init__(self, X):
+        self.X, self.seen = X, []
+
+    def __getstate__(self):
+        return {"X": self.X}
+
+    def on_epoch_end(self, net, **kwargs):
+        est = self.est
+        twins = [est, pickle.loads(pickle.dumps(est)), copy.deepcopy(est)]
+        self.seen.append([e.decision_function(self.X) for e in (*twins, est)])
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+@pytest.mark.parametrize("backbone", ["gmf", "cdae"])
+def test_a_callback_may_use_the_estimator_in_training(backbone, verbose, data):
+    given = SIZES | {"backbone": backbone, "max_epochs": 3}
+    alone = CrossEntropyRecommender(**given).fit(data.X, data.y)
+    onlooker = Onlooker(data.X)
+    est = CrossEntropyRecommender(**given, callbacks=[onlooker], verbose=verbose)
+    onlooker.est = est
+    est.fit(data.X, data.y)
+    # In evaluation mode: nothing is hidden at random, and no random numbers are drawn.
+    for first, *others in onlooker.seen:
+        assert all((other == first).all() for other in others)
+    assert len(onlooker.seen) == 3
+    last = onlooker.seen[-1][0]
+    np.testing.assert_array_equal(alone.decision_function(data.X), last)
+    np.testing.assert_array_equal(est.decision_function(data.X), last)

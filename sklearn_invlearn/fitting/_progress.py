@@ -53,6 +53,10 @@ class EpochBar(Callback):
     def __init__(self, description: str) -> None:
         self.description = description
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A terminal cannot be pickled, and a callback may pickle the estimator.
+        return {k: v for k, v in vars(self).items() if k != "bar_"}
+
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         self.bar_ = _bar(total=net.max_epochs, desc=self.description, unit="epoch")
 
@@ -64,7 +68,7 @@ class EpochBar(Callback):
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         self.bar_.close()
-        del self.bar_  # an open terminal cannot be pickled
+        del self.bar_
 
 
 @contextmanager

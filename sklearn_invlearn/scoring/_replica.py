@@ -18,7 +18,8 @@ def in_double_precision(
 ) -> Callable[..., Any]:
     """Return `module.method` as a function of codes that computes in float64.
 
-    It is the method of a replica: threads may score with one module at a time.
+    It is the method of a replica in evaluation mode: threads may score with one module
+    at a time, and callbacks with one that is being trained.
     """
     return getattr(_replica(module, {}), method)
 
@@ -31,7 +32,7 @@ def _replica(module: nn.Module, done: dict[int, nn.Module]) -> nn.Module:
     if id(module) in done:  # a part that several parts have in common
         return done[id(module)]
     replica = done[id(module)] = module.__new__(type(module))
-    vars(replica).update(vars(module))
+    vars(replica).update(vars(module), training=False)
     is_table = isinstance(module, nn.Embedding)
     for kind in ("_parameters", "_buffers"):
         tensors = vars(module)[kind]
