@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_consistent_length
 
+from ..metrics._response import is_positive
 from ._axes import COLORS, axes_for
 from ._recorded import recorded
 
@@ -88,12 +89,13 @@ class DropsDisplay:
         Raises
         ------
         ValueError
-            If nothing was recorded, or the lengths differ.
+            If nothing was recorded, the lengths differ, or `y` has other labels than
+            in `fit`.
         """
         dropped = recorded(estimator, "row_dropped")
         check_consistent_length(dropped.T, y, is_false)
         trained = ~np.isnan(recorded(estimator, "row_loss")).any(axis=0)
-        rows = trained & (np.asarray(y) == estimator.classes_[1])
+        rows = trained & is_positive(estimator, y)
         return cls(dropped[:, rows], np.asarray(is_false)[rows]).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> DropsDisplay:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from sklearn.pipeline import Pipeline
+from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from ._columns import cross_product, number_of_columns, take_column
@@ -42,6 +43,7 @@ class _FullRankingScorer:
     def __call__(self, estimator: Any, X: Any, y: Any) -> float:
         """Score a fitted recommender on X (n, 2) and y (n,)."""
         recommender = _unwrap(estimator)
+        check_consistent_length(X, y)
         positive = is_positive(recommender, y)
         values: list[FloatArray] = [np.empty(0)]
         if positive.any():

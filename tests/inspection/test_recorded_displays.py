@@ -60,6 +60,12 @@ def test_negative_rows_are_left_out_of_the_drops():
     assert display.random_precision_ == 2 / 3
 
 
+def test_drops_need_the_labels_of_fit():
+    est = fitted_with(row_dropped=DROPPED)
+    with pytest.raises(ValueError, match=r"y holds the label 1, .* \['bad', 'good'\]"):
+        DropsDisplay.from_estimator(est, [1, 1, 1, 0, 0], IS_FALSE)
+
+
 def test_rows_that_were_not_trained_on_are_no_missed_drops():
     loss = np.where([0, 1, 0, 0, 0], np.nan, np.ones((3, 5)))
     est = fitted_with(row_dropped=DROPPED, row_loss=loss)

@@ -220,6 +220,8 @@ def test_wrong_estimator_and_columns_raise(data):
         scorer(LogisticRegression().fit(X, y), X_test, y_test)
     with pytest.raises(ValueError, match=r"X has 3"):
         scorer(Popularity().fit(X, y), np.ones((4, 3), int), [1, 0, 1, 0])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        scorer(Popularity().fit(X, y), X_test, y_test[1:])
 
 
 @pytest.mark.parametrize(
