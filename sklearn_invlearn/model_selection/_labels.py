@@ -21,7 +21,7 @@ def two_classes(y: Any) -> tuple[NDArray[Any], list[Any], BoolArray]:
     if positive.all():
         raise ValueError(
             f"y has one class only: {column[:1].tolist()}. Labels of two classes are "
-            "needed."
+            "needed; models of positives alone are judged by make_full_ranking_scorer."
         )
     classes = [column[~positive][0].item(), column[positive][0].item()]
     return column, classes, positive
