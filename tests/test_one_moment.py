@@ -1,5 +1,8 @@
 """A recommender that another thread updates is seen before the update, or after it."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -76,3 +79,21 @@ def test_what_an_update_replaces_is_freed_after_it(est):
     est.net_.witness = Witness(est, seen)
     est.partial_fit(NEW, [1, 1])
     assert [set(sizes) for sizes in seen] == [{est._encoder.n_users}]
+
+
+def test_updates_in_threads_take_turns(est):
+    n_before, n_rows = len(est.user_ids_), est.class_count_.sum()
+    together = Barrier(3)
+
+    def update(thread):
+        together.wait()
+        for k in range(4):
+            user = 1000 + 10 * thread + k
+            est.partial_fit([[user, 2000], [user, 2001]], [1, 0])
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(update, range(3)))
+    assert len(est.user_ids_) == n_before + 12
+    assert est.class_count_.sum() == n_rows + 24
+    assert est.seen_items(est.user_ids_[-12:]).sum(axis=1).tolist() == [2] * 12
+    assert len(getattr(est, "neighbors_", est.user_ids_)) == n_before + 12

@@ -49,6 +49,13 @@ def resolve_device(device: str | torch.device) -> torch.device:
 
 
 @contextmanager
+def one_fit_at_a_time() -> Iterator[None]:
+    """Let fits and updates in other threads wait until the block is over."""
+    with _RANDOM:
+        yield
+
+
+@contextmanager
 def torch_seed(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch inside the block; the caller's generators are restored after it.
 

@@ -18,6 +18,7 @@ from ..files._pickling import PicklingMixin
 from ..files._wrapper_files import WrapperSaveMixin
 from ..fitting import _inputs
 from ..fitting._rollback import set_at_once
+from ..fitting._torch_state import one_fit_at_a_time
 from ..modules import colliding
 from ..serving._annotation import AnnotationMixin
 from ..serving._explanation import ExplanationMixin
@@ -265,17 +266,11 @@ one, default=None
         return self._take(recommender, X, y, sample_weight, X_extra, y_extra)
 
     def _take(
-        self,
-        recommender: Any,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        X_extra: Any,
-        y_extra: Any,
+        self, recommender: Any, X: Any, y: Any, weight: Any, X_extra: Any, y_extra: Any
     ) -> CollidingRecommender:
         """Find the neighbours of a recommender that is fitted to these tables."""
         counts = np.zeros((2, recommender._encoder.n_users - 1), dtype=np.int64)
-        counts[0] = positives_per_user(recommender, X, y, sample_weight)
+        counts[0] = positives_per_user(recommender, X, y, weight)
         if X_extra is not None:
             extra, labels = _inputs.unwrap(X_extra), _inputs.unwrap(y_extra)
             counts[1] = positives_per_user(recommender, extra, labels, None)
@@ -346,26 +341,29 @@ one, default=None
         ValueError
             Wherever the recommender's `partial_fit` raises one.
         """
-        recommender = self._unfitted_recommender(False)
-        if fitted := hasattr(self, "net_"):  # of a copy: the old one stays whole
-            params = recommender.get_params(deep=False)
-            recommender = copy(self.recommender_).set_params(**params)
-        recommender.partial_fit(
-            X,
-            y,
-            sample_weight,
-            classes=classes,
-            X_unlab=X_unlab,
-            n_epochs=n_epochs,
-            update_shared=update_shared,
-        )
-        if not fitted:
-            return self._take(recommender, X, y, sample_weight, None, None)
-        n_new = recommender._encoder.n_users - 1 - self._positives.shape[1]
-        counts = np.pad(self._positives, ((0, 0), (0, n_new)))
-        counts[0] += positives_per_user(recommender, X, y, sample_weight)
-        neighbors = np.pad(self.neighbors_, ((0, n_new), (0, 0)), constant_values=-1)
-        return self._keep(recommender, counts, neighbors)
+        with one_fit_at_a_time():
+            recommender = self._unfitted_recommender(False)
+            if fitted := hasattr(self, "net_"):  # of a copy: the old one stays whole
+                params = recommender.get_params(deep=False)
+                recommender = copy(self.recommender_).set_params(**params)
+            recommender.partial_fit(
+                X,
+                y,
+                sample_weight,
+                classes=classes,
+                X_unlab=X_unlab,
+                n_epochs=n_epochs,
+                update_shared=update_shared,
+            )
+            if not fitted:
+                return self._take(recommender, X, y, sample_weight, None, None)
+            n_new = recommender._encoder.n_users - 1 - self._positives.shape[1]
+            counts = np.pad(self._positives, ((0, 0), (0, n_new)))
+            counts[0] += positives_per_user(recommender, X, y, sample_weight)
+            neighbors = np.pad(
+                self.neighbors_, ((0, n_new), (0, 0)), constant_values=-1
+            )
+            return self._keep(recommender, counts, neighbors)
 
     def _unfitted_recommender(self, warmed_up: bool) -> Any:
         if self.recommender is None:

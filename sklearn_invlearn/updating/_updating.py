@@ -17,8 +17,14 @@ from ..fitting._build import (
     module_settings,
     observed_positives,
 )
+from ..fitting._inputs import FitInputs
 from ..fitting._rollback import set_at_once
-from ..fitting._torch_state import resolve_device, torch_seed, torch_settings
+from ..fitting._torch_state import (
+    one_fit_at_a_time,
+    resolve_device,
+    torch_seed,
+    torch_settings,
+)
 from ..fitting._training_data import EncodedPairs, encode, unlabeled_source
 from ..ids._encoding import PairEncoder
 from ..modules import (
@@ -182,9 +188,16 @@ default=None
         """
         self._validate_params()
         _check_options(n_epochs, update_shared)
-        if not hasattr(self, "net_"):
-            return self._first_call(X, y, sample_weight, classes, X_unlab, n_epochs)
-        inputs = check_update_inputs(self, X, y, sample_weight, classes, X_unlab)
+        with one_fit_at_a_time():  # an update starts where the one before has ended
+            given = X, y, sample_weight, classes, X_unlab
+            if not hasattr(self, "net_"):
+                return self._first_call(*given, n_epochs)
+            inputs = check_update_inputs(self, *given)
+            return self._update(inputs, n_epochs, update_shared)
+
+    def _update(
+        self, inputs: FitInputs, n_epochs: int, update_shared: bool | str
+    ) -> UpdatingMixin:
         encoder = self._encoder.copy()
         device = resolve_device(self.device)
         use_pool = self._draws_unlabeled or comes_fitted(self.backbone)
