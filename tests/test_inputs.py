@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from sklearn_invlearn import (
+    CollidingRecommender,
     CrossEntropyRecommender,
     InverseDualLossRecommender,
     InverseGradientRecommender,
+    TruncatedLossRecommender,
 )
 
 QUICK = {"backbone": "gmf", "n_factors": 2, "max_epochs": 2, "random_state": 0}
@@ -275,3 +277,16 @@ def test_two_rows_of_each_class_are_enough_to_hold_out():
     X, y = [(1, 1), (1, 2), (2, 1), (2, 3)], [0, 1, 0, 1]
     est = InverseGradientRecommender(**QUICK).fit(X, y)
     assert np.isfinite(est.decision_function(X)).all()
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_warnings_name_the_line_of_the_caller(method, wrapped, data):
+    """However many estimators and calls are in between."""
+    inner = TruncatedLossRecommender(max_epochs=1, extra_feedback="warmup")
+    est = CollidingRecommender(recommender=inner) if wrapped else inner
+    wide = np.column_stack([data.X, data.X])
+    with pytest.warns(UserWarning, match="no extra feedback") as caught:
+        getattr(est, method)(wide, data.y)
+    for word in ("no extra feedback", "has 4 columns"):
+        assert [w.filename for w in caught if word in str(w.message)] == [__file__]

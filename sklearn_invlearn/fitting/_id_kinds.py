@@ -78,7 +78,7 @@ def check_id_kind(
             f"{kinds}. If they are new, give them the same type as known ones have, "
             f"which silences this warning; if not, convert the ids of {name}.",
             UserWarning,
-            stacklevel=_frames_to_the_caller(),
+            stacklevel=frames_to_the_caller(),
         )
 
 
@@ -94,7 +94,7 @@ def _listed(kinds: set[str]) -> str:
     return " and ".join(sorted(kinds))
 
 
-def _frames_to_the_caller() -> int:
+def frames_to_the_caller() -> int:
     """Number of frames from the caller of this function to the user's code."""
     frame: Any = sys._getframe(1)
     level = 1

@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
 
 from ..ids._columns import id_columns, is_table, refuse_masked
 from ..ids._encoding import UNKNOWN, PairEncoder
-from ._id_kinds import check_id_kinds
+from ._id_kinds import check_id_kinds, frames_to_the_caller
 from ._labels import as_expected, both_classes, check_labels, label_column
 
 # Below this share of known ids, a table and the labelled pairs hardly describe
@@ -97,7 +97,7 @@ def check_fit_inputs(
             f"X has {estimator.n_features_in_} columns; the first is read as the user "
             "id, the second as the item id, and the others are not used.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=frames_to_the_caller(),
         )
     names = names_of_columns(X, estimator)
     validation = check_labelled_table(X_val, y_val, classes, names, "val")
@@ -125,7 +125,7 @@ def check_use_of_extra(estimator: Any, X_extra: Any) -> None:
             f"{name} has no extra feedback for {use!r}, because X_extra is None: it "
             "is trained on X alone.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=frames_to_the_caller(),
         )
 
 
@@ -330,7 +330,7 @@ def _warn_if_cut_into_folds(table: Any, X: Any, name: str) -> None:
             f"{name} has already lost rows. Pass it as a tuple of one table, "
             f"{name}=(table,), which is never sliced; that also silences this warning.",
             UserWarning,
-            stacklevel=6,
+            stacklevel=frames_to_the_caller(),
         )
 
 
@@ -369,7 +369,7 @@ def warn_if_unknown(
                 "both; better, pass raw ids and no encoder), or ids of another type, "
                 "such as '7' and 7.",
                 UserWarning,
-                stacklevel=6,
+                stacklevel=frames_to_the_caller(),
             )
 
 

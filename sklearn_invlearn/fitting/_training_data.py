@@ -20,7 +20,7 @@ from ..training import (
     UnlabeledSource,
     UnobservedPairs,
 )
-from ._id_kinds import check_id_kinds
+from ._id_kinds import check_id_kinds, frames_to_the_caller
 from ._inputs import FitInputs, split_rows, warn_if_unknown
 
 _SOURCES: dict[str, Any] = {"uniform": UniformSource, "same_user": SameUserSource}
@@ -64,7 +64,7 @@ def unlabeled_source(
             "unobserved pair to sample; the model learns from the labels alone. Pass "
             "pairs without feedback as X_unlab=(pool,).",
             UserWarning,
-            stacklevel=6,
+            stacklevel=frames_to_the_caller(),
         )
     return _SOURCES[sampling](unobserved, generator)
 

@@ -17,6 +17,7 @@ from ..files._onnx_export import OnnxMixin
 from ..files._pickling import PicklingMixin
 from ..files._wrapper_files import WrapperSaveMixin
 from ..fitting import _inputs
+from ..fitting._id_kinds import frames_to_the_caller
 from ..fitting._rollback import set_at_once
 from ..fitting._torch_state import one_fit_at_a_time
 from ..modules import colliding
@@ -281,7 +282,7 @@ one, default=None
                 f"n_neighbors={self.n_neighbors}, but a user has only {k} others to be "
                 "a neighbour of: all of them are taken.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=frames_to_the_caller(),
             )
         return self._keep(recommender, counts, np.full((n_users, k), -1))
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..fitting._build import backbone_class, comes_fitted
+from ..fitting._id_kinds import frames_to_the_caller
 from ..fitting._torch_state import torch_seed, torch_settings
 from ..ids._columns import id_columns
 from ..modules import user_vectors
@@ -71,7 +72,7 @@ def with_neighbors(
             "exposures, and has no vectors of users: nobody has neighbours, and the "
             "scores are those of the recommender. Take backbone='gmf', or more data.",
             UserWarning,
-            stacklevel=6,
+            stacklevel=frames_to_the_caller(),
         )
         return neighbors[:, :0]
     vectors = recommender.warm_user_vectors_
