@@ -98,7 +98,9 @@ def check_score(score: NDArray[Any], name: str = "y_score") -> NDArray[Any]:
     """Return numeric scores of any shape without NaN; infinite ones can be ranked."""
     if score.dtype.kind not in "biuf":
         try:
-            score = score.astype(np.float64)
+            # Whole numbers of a list stay what they are: floats may round two to one.
+            exact = np.array(score.tolist()) if score.dtype == object else score
+            score = exact if exact.dtype.kind in "iu" else score.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"{name} must be numbers, got the dtype {score.dtype}: {error}. "

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from sklearn_invlearn.metrics import gauc_score
 from sklearn_invlearn.metrics._inputs import (
     as_column,
     check_labels,
@@ -198,3 +199,8 @@ def test_scores_of_any_numeric_dtype(dtype):
 
 def test_infinite_scores_are_allowed():
     check_score(np.array([-np.inf, np.inf]))
+
+
+@pytest.mark.parametrize("largest", [2**60 + 1, 2**63 + 1])
+def test_large_whole_numbers_of_a_list_are_told_apart(largest):
+    assert gauc_score([1, 0], [largest, largest - 1], ["ann", "ann"]) == 1.0
