@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy import sparse
 
-from ._symmetric import solve, unfolded
+from ._symmetric import solve, squares
 
-_BLOCK_ROWS = 4_000
+_BLOCK_ENTRIES = 20_000
 
 
 def implicit_als(
@@ -30,9 +32,10 @@ def implicit_als(
     transposed = (sparse.diags_array(counts) @ distinct).T.tocsr()
     item = rng.normal(scale=0.1, size=(exposures.shape[1], n_factors))
     item = item.astype(np.float32)
+    blocks = [list(_rows_of_similar_length(m)) for m in (distinct, transposed)]
     for _ in range(n_sweeps):
-        user = _solve_rows(distinct, item, confidence, ridge)
-        item = _solve_rows(transposed, user, confidence, ridge, counts)
+        user = _solve_rows(distinct, blocks[0], item, confidence, ridge)
+        item = _solve_rows(transposed, blocks[1], user, confidence, ridge, counts)
     return user[of_user], item
 
 
@@ -55,6 +58,7 @@ def _distinct_rows(
 
 def _solve_rows(
     matrix: sparse.csr_array,
+    blocks: list[tuple[np.ndarray, np.ndarray]],
     other: np.ndarray,
     confidence: float,
     ridge: float,
@@ -62,19 +66,36 @@ def _solve_rows(
 ) -> np.ndarray:
     """Least-squares factors of every row of `matrix`, those of the columns given.
 
-    A column that stands for several has their number in `counts` and in its entries.
+    `blocks` are its rows as :func:`_rows_of_similar_length` yields them. A column that stands for several has their number in `counts` and in its entries.
     """
     k = other.shape[1]
-    every = other if counts is None else other * counts[:, None]
-    gram = other.T @ every + ridge * np.eye(k, dtype=np.float32)
-    i, j = np.triu_indices(k)
-    outer = other.take(i, axis=1) * other.take(j, axis=1)
-    outer *= confidence
+    many = np.ones(len(other), dtype=np.float32) if counts is None else counts
+    weighted = other * np.sqrt(many)[:, None]
+    gram = weighted.T @ weighted + ridge * np.eye(k, dtype=np.float32)
     target = (1.0 + confidence) * (matrix @ other)
-    rows = np.zeros((matrix.shape[0], k), dtype=np.float32)
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        block = slice(start, start + _BLOCK_ROWS)
-        normal = unfolded(matrix[block] @ outer, k)
-        normal += gram
-        rows[block] = solve(normal, target[block])
-    return rows
+    found = np.zeros((matrix.shape[0], k), dtype=np.float32)
+    padded = np.pad(weighted, ((0, 1), (0, 0)))  # a last row of zeros: no entry
+    for rows, entries in blocks:
+        factors = padded.take(entries, axis=0)
+        found[rows] = solve(gram + confidence * squares(factors), target[rows])
+    return found
+
+
+def _rows_of_similar_length(
+    matrix: sparse.csr_array,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield rows (g,) and the columns of their entries (g, m), filled up with -1."""
+    lengths = np.diff(matrix.indptr)
+    by_length = np.argsort(lengths, kind="stable")
+    start = 0
+    while start < len(by_length):
+        end = start
+        for _ in range(2):  # as the longest of the rows so far allows, the last one
+            longest = max(int(lengths[by_length[max(end - 1, start)]]), 1)
+            end = min(start + max(_BLOCK_ENTRIES // longest, 1), len(by_length))
+        rows = by_length[start:end]
+        place = np.arange(lengths[rows[-1]])
+        places = np.minimum(matrix.indptr[rows, None] + place, matrix.nnz - 1)
+        there = place < lengths[rows, None]
+        yield rows, np.where(there, matrix.indices[places], -1)
+        start = end

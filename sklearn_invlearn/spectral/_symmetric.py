@@ -1,7 +1,7 @@
 """Many small symmetric matrices: kept as upper triangles, inverted, solved.
 
-Sums over labels or exposures go over half of the numbers that way, and a Cholesky
-factor takes half of the time of what numpy does with any matrix.
+Sums of triangles are over half of the numbers, and a Cholesky factor takes half of the
+time of what numpy does with any matrix.
 """
 
 from __future__ import annotations
@@ -16,6 +16,12 @@ def unfolded(triangles: np.ndarray, d: int) -> np.ndarray:
     place = np.empty((d, d), dtype=int)
     place[j, k] = place[k, j] = np.arange(len(j))
     return triangles.take(place.ravel(), axis=1).reshape(-1, d, d)
+
+
+def squares(rows: np.ndarray) -> np.ndarray:
+    """FᵀF (n, d, d) of every F of `rows` (n, m, d)."""
+    F = torch.from_numpy(rows)
+    return torch.bmm(F.transpose(1, 2), F).numpy()
 
 
 def inverse(matrices: np.ndarray) -> np.ndarray:
