@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from sklearn_invlearn import CrossEntropyRecommender
+from sklearn_invlearn import (
+    CrossEntropyRecommender,
+    InverseDualLossRecommender,
+    InverseGradientRecommender,
+)
 from sklearn_invlearn._intervals import is_whole
 from sklearn_invlearn.baselines import OneHotLogisticRegression
 from sklearn_invlearn.datasets import load_ratings, make_sparse_feedback
@@ -52,3 +56,27 @@ def test_whole_numbers():
     assert [is_whole(v, 1) for v in (1, np.int8(3), 0, 1.0, True, "1", None)] == [
         True, True, False, False, False, False, False,
     ]  # fmt: skip
+
+
+NARROW = {
+    "batch_size": np.uint8(16),
+    "max_epochs": np.int8(2),
+    "gamma": np.float16(0.01),
+    "alpha": np.float16(0.1),
+    "weight_decay": np.float16(1e-3),
+}
+
+
+@pytest.mark.parametrize(
+    "method", [InverseDualLossRecommender, InverseGradientRecommender]
+)
+def test_a_narrow_number_is_the_number_that_it_is(method):
+    # uint8 had no minus, and in half precision a step overflowed.
+    wide = {name: value.item() for name, value in NARROW.items()}
+    logits = [
+        method(backbone="gmf", random_state=0, device="cpu", **params)
+        .fit(X[:-2], Y[:-2])
+        .decision_function(X)
+        for params in (NARROW, wide)
+    ]
+    np.testing.assert_array_equal(*logits)

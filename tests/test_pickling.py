@@ -33,6 +33,27 @@ def test_a_pickle_has_the_weights_once(est, data):
     assert vars(again).keys() == vars(est).keys()
 
 
+class Looks:
+    """Pickled among the attributes of the net; looks at the net as it is then."""
+
+    def __init__(self, net):
+        self.net, self.seen = net, []
+
+    def __reduce__(self):
+        self.seen.append(len(self.net.optimizer_.state))
+        return list, ()
+
+
+def test_others_see_the_optimisers_memory_while_it_is_left_out(est):
+    # It was taken off for as long as pickling took: who trained or pickled at the same
+    # time lost it for good.
+    net = est.net_
+    n_entries = len(net.optimizer_.state)
+    net.looks_ = looks = Looks(net)
+    assert not pickle.loads(pickle.dumps(net)).optimizer_.state
+    assert looks.seen == [n_entries]
+
+
 def test_joblib(est, data):
     file = io.BytesIO()
     joblib.dump(est, file)

@@ -88,7 +88,8 @@ def both_classes(
     advice = (
         "Observed positives alone are marked with ones: y = np.ones(len(X))."
         if positives_suffice
-        else "Pairs whose feedback is unknown belong in X_unlab, not in X."
+        else "Pairs whose feedback is unknown belong in X_unlab, not in X; positives "
+        "alone are for CrossEntropyRecommender(negatives='sampled')."
     )
     raise ValueError(
         f"{estimator_name} needs labelled pairs of two classes, but y (of rows "

@@ -242,7 +242,7 @@ one, default=None
                     as_negatives=self._n_negatives > 0,
                     fraction=self.validation_fraction,
                     sampling=self.sampling,
-                    batch_size=self.batch_size,
+                    batch_size=int(self.batch_size),
                     seeds=seeds,
                 )
                 shown = {"X": X, "y": y, "metadata": _metadata(sample_weight)}

@@ -66,7 +66,7 @@ class ExtraFeedbackRecommender(BaseRecommender):
             data.valid,
             self._encoder,
             sampling=self.sampling,
-            batch_size=self.batch_size,
+            batch_size=int(self.batch_size),
             seed=seeds["extra_unlabeled"],
         )
         device = pairs.labelled.user.device

@@ -191,6 +191,6 @@ class InverseDualLossRecommender(GateMixin, BaseRecommender):
             # They decide about the pool in a fit that starts anew. One that goes on,
             # and an update, learn new labels all the same.
             return PairNet, {}
-        alpha = self.gamma if self.alpha is None else self.alpha
+        alpha = float(self.gamma if self.alpha is None else self.alpha)
         params = {"alpha": alpha, "prior_alignment": self.prior_alignment}
         return InverseDualLossNet, params

@@ -232,7 +232,7 @@ class InverseGradientRecommender(GateMixin, BaseRecommender):
 
     def _net(self) -> tuple[type[PairNet], dict[str, Any]]:
         return InverseGradientNet, {
-            "alpha": 0.1 * self.gamma if self.alpha is None else self.alpha,
+            "alpha": float(0.1 * self.gamma if self.alpha is None else self.alpha),
             "probe": self.probe,
             "n_supervised_steps": self.n_supervised_steps,
             "n_unlabeled_steps": self.n_unlabeled_steps,

@@ -82,7 +82,7 @@ class NetMixin:
             pairs=pairs,
             data=data,
             n_negatives=self._n_negatives,
-            batch_size=self.batch_size,
+            batch_size=int(self.batch_size),
             seed=seed,
             verbose=bool(self.verbose),
             one_class=getattr(self, "_expected_classes", None) is not None,
@@ -127,12 +127,13 @@ class NetMixin:
         optimizer = OPTIMIZERS.get(self.optimizer, self.optimizer)
         if optimizer is torch.optim.Adam and device.type in ("cpu", "cuda"):
             params = {"optimizer__fused": True} | params
+        # Plain numbers: those of numpy would bring their width into what is computed.
         shared = {
             "optimizer": optimizer,
-            "optimizer__weight_decay": self.weight_decay,
-            "lr": self.gamma,
-            "max_epochs": self._n_epochs(),
-            "batch_size": self.batch_size,
+            "optimizer__weight_decay": float(self.weight_decay),
+            "lr": float(self.gamma),
+            "max_epochs": int(self._n_epochs()),
+            "batch_size": int(self.batch_size),
             "device": str(device),
             "seed": seed,
             "callbacks": callbacks,

@@ -223,7 +223,7 @@ class RankingMixin:
         index = IdIndex()
         position = index.extend(column, name="candidates")
         if len(index) < len(column):
-            twice = column[np.flatnonzero(np.bincount(position)[position] > 1)[0]]
+            twice = column[np.bincount(position)[position] > 1][:1].tolist()[0]
             raise ValueError(
                 f"candidates has {len(column) - len(index)} repeated ids, such as "
                 f"{twice!r}. Pass each item once: list(dict.fromkeys(candidates))."

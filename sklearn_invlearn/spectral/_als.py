@@ -66,7 +66,8 @@ def _solve_rows(
 ) -> np.ndarray:
     """Least-squares factors of every row of `matrix`, those of the columns given.
 
-    `blocks` are its rows as :func:`_rows_of_similar_length` yields them. A column that stands for several has their number in `counts` and in its entries.
+    `blocks` are its rows as :func:`_rows_of_similar_length` yields them. A column that
+    stands for several has their number in `counts` and in its entries.
     """
     k = other.shape[1]
     many = np.ones(len(other), dtype=np.float32) if counts is None else counts

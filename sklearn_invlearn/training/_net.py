@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any
 
 import torch
@@ -180,14 +180,14 @@ class PairNet(NeuralNet):
         """Without the optimiser's memory, which is twice the size of the weights."""
         if not hasattr(self, "optimizer_"):
             return super().__getstate__()
-        memory, self.optimizer_.state = self.optimizer_.state, defaultdict(dict)
-        try:
-            # A generator itself could not be read where its device is not, and
-            # readers other than pickle know arrays, but no tensors.
-            shuffled = self.shuffler_.get_state().numpy()
-            return super().__getstate__() | {"shuffler_": shuffled}
-        finally:
-            self.optimizer_.state = memory
+        # A twin without it: others may train or pickle this net at the same time.
+        twin: Any = type(self).__new__(type(self))
+        twin.__dict__ |= vars(self) | {"optimizer_": copy(self.optimizer_)}
+        twin.optimizer_.state = defaultdict(dict)
+        # A generator itself could not be read where its device is not, and readers
+        # other than pickle know arrays, but no tensors.
+        shuffled = self.shuffler_.get_state().numpy()
+        return super(PairNet, twin).__getstate__() | {"shuffler_": shuffled}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore; on the CPU, with another order of rows, if CUDA is not there."""

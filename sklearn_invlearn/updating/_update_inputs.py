@@ -89,8 +89,9 @@ def refuse_one_class(
     else:
         return
     counted = "" if sample_weight is None else " (of rows with a weight above zero)"
+    label = y[:1].tolist()[0]
     raise ValueError(
-        f"y of the first call{counted} has only the label {y[0]!r} of classes="
+        f"y of the first call{counted} has only the label {label!r} of classes="
         f"{classes.tolist()}, but {why}. Collect rows of both classes for the first "
         f"call, or take {instead}."
     )
