@@ -18,6 +18,19 @@ def run(name):
     return names
 
 
+def test_from_a_log(capsys):
+    pytest.importorskip("pandas")
+    names = run("from_a_log.md")
+    past, future, pool = names["past"], names["future"], names["pool"]
+    assert len(past) + len(future) == len(names["labelled"])
+    assert past["time"].max() < future["time"].min()
+    assert pool["time"].max() < future["time"].min()
+    assert pool["watched"].between(0.1, 0.9).all()
+    table = names["table"]
+    assert (table["default"] > table["logistic regression"] + 0.01).all()
+    assert str(table.round(3)) in capsys.readouterr().out
+
+
 def test_annotate_and_rank(capsys):
     pytest.importorskip("pandas")
     names = run("annotate_and_rank.md")
