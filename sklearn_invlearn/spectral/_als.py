@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 
+from ._sparse_times import sparse_times
 from ._symmetric import solve, squares
 
 _BLOCK_ENTRIES = 20_000
@@ -73,7 +74,7 @@ def _solve_rows(
     many = np.ones(len(other), dtype=np.float32) if counts is None else counts
     weighted = other * np.sqrt(many)[:, None]
     gram = weighted.T @ weighted + ridge * np.eye(k, dtype=np.float32)
-    target = (1.0 + confidence) * (matrix @ other)
+    target = (1.0 + confidence) * sparse_times(matrix, other)
     found = np.zeros((matrix.shape[0], k), dtype=np.float32)
     padded = np.pad(weighted, ((0, 1), (0, 0)))  # a last row of zeros: no entry
     for rows, entries in blocks:
@@ -85,18 +86,19 @@ def _solve_rows(
 def _rows_of_similar_length(
     matrix: sparse.csr_array,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield rows (g,) and the columns of their entries (g, m), filled up with -1."""
+    """Yield rows (g,) and the columns of their entries (g, m), filled up with -1.
+
+    As many as _BLOCK_ENTRIES hold, g · m of them, and one row in any case.
+    """
     lengths = np.diff(matrix.indptr)
     by_length = np.argsort(lengths, kind="stable")
     start = 0
     while start < len(by_length):
-        end = start
-        for _ in range(2):  # as the longest of the rows so far allows, the last one
-            longest = max(int(lengths[by_length[max(end - 1, start)]]), 1)
-            end = min(start + max(_BLOCK_ENTRIES // longest, 1), len(by_length))
-        rows = by_length[start:end]
+        rows = by_length[start : start + _BLOCK_ENTRIES]
+        n_entries = np.arange(1, len(rows) + 1) * np.maximum(lengths[rows], 1)
+        rows = rows[: max(np.searchsorted(n_entries, _BLOCK_ENTRIES, "right"), 1)]
         place = np.arange(lengths[rows[-1]])
         places = np.minimum(matrix.indptr[rows, None] + place, matrix.nnz - 1)
         there = place < lengths[rows, None]
         yield rows, np.where(there, matrix.indices[places], -1)
-        start = end
+        start += len(rows)

@@ -1,11 +1,17 @@
 """Embeddings of exposures: factorisation, noise level, rows without exposures."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import sparse
 
 from sklearn_invlearn.spectral import exposure_matrix, spectral_embeddings
-from sklearn_invlearn.spectral._als import implicit_als
+from sklearn_invlearn.spectral._als import (
+    _BLOCK_ENTRIES,
+    _rows_of_similar_length,
+    implicit_als,
+)
 from sklearn_invlearn.spectral._embeddings import embeddings_for, without
 from sklearn_invlearn.spectral._other_exposures import other_exposures
 from sklearn_invlearn.spectral._svd import truncated_svd
@@ -111,6 +117,29 @@ def test_newcomers_are_a_mean_in_one_view_and_zero_in_the_other():
         np.testing.assert_allclose(newcomer, expected, rtol=1e-4, atol=1e-5)
         assert not embeddings.raw_user[row].any()
     np.testing.assert_array_equal(embeddings.item[0], embeddings.item[9])
+
+
+@pytest.mark.parametrize("longest", [1, 150, 1500, 30_000])
+def test_als_takes_as_many_rows_at_once_as_a_block_holds(longest):
+    rng = np.random.default_rng(0)
+    lengths = np.append(rng.integers(0, 100, 3000), longest)
+    starts = np.append(0, lengths.cumsum())
+    columns = rng.integers(0, 40_000, starts[-1])
+    shape = (len(lengths), 40_000)
+    matrix = sparse.csr_array((np.ones(len(columns)), columns, starts), shape=shape)
+    blocks = list(_rows_of_similar_length(matrix))
+    rows = np.concatenate([rows for rows, _ in blocks])
+    np.testing.assert_array_equal(np.sort(rows), np.arange(len(lengths)))
+    for rows, entries in blocks:
+        assert entries.size <= _BLOCK_ENTRIES or len(rows) == 1
+        for row, found in zip(rows, entries):
+            expected = columns[starts[row] : starts[row + 1]]
+            np.testing.assert_array_equal(found[: len(expected)], expected)
+            assert (found[len(expected) :] == -1).all()
+    # Of any two in turn the first could not have taken the next row, too.
+    for (rows, _), (_, following) in pairwise(blocks):
+        shortest = max((following[0] >= 0).sum(), 1)
+        assert (len(rows) + 1) * shortest > _BLOCK_ENTRIES
 
 
 def test_als_treats_users_of_the_same_single_item_as_one():
