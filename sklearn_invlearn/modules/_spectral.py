@@ -13,6 +13,7 @@ from ..spectral import STAGES, STRUCTURES, Bilinear, Labels, fit_spectral, penal
 from ..spectral._bilinear import PRECISIONS
 
 _STUDENT_STRENGTH = 30.0
+_LARGEST_SHARE = 1 - 2.0**-24  # one heavy row may leave nothing of the others, rounded
 
 
 class SpectralExposure(nn.Module):
@@ -165,7 +166,7 @@ class SpectralExposure(nn.Module):
         P, Q = (t.weight.detach().cpu().numpy() for t in (largest.P, largest.Q))
         structure = next(s for s, b in STRUCTURES.items() if b == largest.blocks)
         precisions = {k: _STUDENT_STRENGTH * PRECISIONS[k] for k in largest.blocks}
-        one = Bilinear(P, Q, structure, base_rate)
+        one = Bilinear(P, Q, structure, min(base_rate, _LARGEST_SHARE))
         return SpectralExposure([one], [precisions], 0.0, np.ones(1))
 
     @torch.no_grad()

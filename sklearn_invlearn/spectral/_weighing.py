@@ -96,20 +96,22 @@ def _of_fold(
     held_out: Labels,
     seed: int,
 ) -> Embeddings:
-    """Embeddings for models of `known`; what these learn from knows no other label."""
-    others = _exposures_without(embeddings.exposures, held_out)
+    """Embeddings for models of `known`; what these learn from knows no other label.
+
+    A pair that is labelled in both stays: labels of `known` are among the exposures.
+    """
+    labelled, hidden = (
+        exposure_matrix(rows.user, rows.item, exposures.shape)
+        for rows in (known, held_out)
+    )
+    hidden = without(hidden, labelled)
+    others = without(embeddings.exposures, hidden)
     if sum(exposures.shape) > _OWN_SHARE * exposures.nnz:
-        labelled = exposure_matrix(known.user, known.item, exposures.shape)
         kept = others
         if embeddings.exposures is not exposures:
-            kept = _exposures_without(exposures, held_out)
+            kept = without(exposures, hidden)
         embeddings = embeddings_for(kept, labelled, np.random.default_rng(seed))
     return replace(embeddings, exposures=others)
-
-
-def _exposures_without(exposures: sparse.csr_array, rows: Labels) -> sparse.csr_array:
-    kept = without(exposures, exposure_matrix(rows.user, rows.item, exposures.shape))
-    return kept if kept.nnz else exposures  # all rows are of one pair
 
 
 def _held_out_logits(models: Iterable[Bilinear], rows: Labels) -> np.ndarray:

@@ -73,6 +73,16 @@ def test_calibrated_on_rows_not_seen(fitted, data):
     assert mean == pytest.approx(data.y_test.mean(), abs=0.04)
 
 
+def test_one_row_may_outweigh_all_others(data):
+    """Rounded, the share of positives is 1, from which the student is to start."""
+    weight = np.ones(len(data.y))
+    weight[data.y.argmax()] = 1e12
+    est = InverseDualLossRecommender(**SPECTRAL)
+    est.fit(data.X, data.y, X_unlab=(data.X_unlab,), sample_weight=weight)
+    assert len(est.gate_)
+    assert np.isfinite(est.decision_function(data.X_test)).all()
+
+
 def test_weight_zero_is_absence(data):
     weight = np.ones(len(data.y))
     weight[:200] = 0

@@ -13,9 +13,10 @@ from sklearn_invlearn.spectral import _candidates as candidates
 from sklearn_invlearn.spectral import _weighing as weighing_module
 from sklearn_invlearn.spectral import _worth_trying as trying
 from sklearn_invlearn.spectral._candidates import CANDIDATES, fit_full, fit_path
+from sklearn_invlearn.spectral._embeddings import embeddings_for
 from sklearn_invlearn.spectral._labels import loss_of
 from sklearn_invlearn.spectral._mixture import fit_spectral
-from sklearn_invlearn.spectral._weighing import _held_out_logits, weigh
+from sklearn_invlearn.spectral._weighing import _held_out_logits, _of_fold, weigh
 
 
 @pytest.fixture(scope="module")
@@ -261,6 +262,23 @@ def test_labels_of_a_single_pair(data):
     )
     fit = fit_spectral(labels, np.ones((2, 1), dtype=np.int64), (2, 2), seed=0)
     assert expit(fitted_logit(fit, np.ones((1, 2)))) == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_pair_that_is_known_is_not_hidden_with_its_second_label():
+    """It is all that there is to see of a newcomer."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.arange(1, 200), rng.integers(1, 40, 199)])
+    pool = np.column_stack([rng.integers(200, 600, 2000), rng.integers(1, 40, 2000)])
+    exposures = exposure_matrix(*np.vstack([X, pool]).T, (600, 40))
+    labels = Labels(*np.vstack([X, X]).T, np.arange(398) % 2.0, np.ones(398))
+    known, others = labels[:180], labels[180:]
+    labelled = exposure_matrix(known.user, known.item, exposures.shape)
+    embeddings = embeddings_for(exposures, labelled, np.random.default_rng(0))
+    found = _of_fold(exposures, embeddings, known, others, seed=0)
+    left = exposure_matrix(*np.vstack([X[:180], pool]).T, exposures.shape)
+    assert (found.exposures != left).nnz == 0
+    fit = fit_spectral(labels, np.array(exposures.tocoo().coords), (600, 40), seed=0)
+    assert np.isfinite(fitted_logit(fit, X)).all()
 
 
 def test_where_biases_are_all_that_counts_vectors_break_ties():
