@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 
+from ._sparse_times import sparse_times
 from ._symmetric import solve, squares
 
 _BLOCK_ENTRIES = 20_000
@@ -73,7 +74,7 @@ def _solve_rows(
     many = np.ones(len(other), dtype=np.float32) if counts is None else counts
     weighted = other * np.sqrt(many)[:, None]
     gram = weighted.T @ weighted + ridge * np.eye(k, dtype=np.float32)
-    target = (1.0 + confidence) * (matrix @ other)
+    target = (1.0 + confidence) * sparse_times(matrix, other)
     found = np.zeros((matrix.shape[0], k), dtype=np.float32)
     padded = np.pad(weighted, ((0, 1), (0, 0)))  # a last row of zeros: no entry
     for rows, entries in blocks:

@@ -8,6 +8,7 @@ from scipy import sparse
 from ._bilinear import Bilinear
 from ._codes import order_by
 from ._pair_products import pair_products
+from ._sparse_times import sparse_times
 
 Blocks = dict[str, np.ndarray]
 
@@ -63,11 +64,11 @@ class Design:
         out = {"b_u": of_user[:, None], "b_i": of_item[:, None]}
         if tables:
             P, Q = tables
-            MQ = M @ Q
+            MQ = sparse_times(M, Q)
             out |= {"a": (of_user @ P)[None], "c": (of_item @ Q)[None]}
             out["g"] = np.einsum("ij,ij->j", P, MQ)[None]
             if "W" in self.names:
-                out |= {"W": P.T @ MQ, "e": MQ, "d": MT @ P}
+                out |= {"W": P.T @ MQ, "e": MQ, "d": sparse_times(MT, P)}
         return {name: out[name].astype(np.float32) for name in self.names}
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from ._als import implicit_als
+from ._codes import distinct
 from ._other_exposures import other_exposures
 from ._svd import truncated_svd
 
@@ -201,7 +202,7 @@ def _exposed(
 ) -> tuple[sparse.csr_array, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """Matrix of the users and items with an exposure, their codes and degrees."""
     users = np.flatnonzero(np.diff(exposures.indptr))
-    items = np.unique(exposures.indices)
+    items, _ = distinct(exposures.indices)
     dense = exposures[users][:, items].tocsr()
     by_user, by_item = (np.asarray(dense.sum(axis=k)).ravel() for k in (1, 0))
     return dense, users, items, (by_user, by_item)

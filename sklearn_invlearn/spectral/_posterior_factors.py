@@ -34,6 +34,7 @@ from ._convex import fit_biases
 from ._gradient import FlatBlocks
 from ._labels import Labels
 from ._pair_products import pair_products
+from ._sparse_times import sparse_times
 from ._symmetric import inverse, unfolded
 
 _N_FACTORS_LEARNED = 8  # where precisions are learned, twice as many find no more
@@ -171,10 +172,11 @@ class _Posterior:
         weight = self.weight * self.curvature
         slope = self.slope - weight * np.float32(self.mu)
         curved = side.matrix(weight, len(f))
-        right = side.matrix(slope, len(f)) @ f - curved @ beside
+        right = sparse_times(side.matrix(slope, len(f)), f)
+        right -= sparse_times(curved, beside)
         for start in range(0, len(right), _BLOCK_ROWS):
             rows = slice(start, start + _BLOCK_ROWS)
-            known = unfolded(curved[rows] @ squares, d).astype(np.float64)
+            known = unfolded(sparse_times(curved[rows], squares), d).astype(np.float64)
             side.covariance[rows] = inverse(known + np.diag(side.precision))
         side.mean = np.vecdot(side.covariance, right[:, None])
 

@@ -6,6 +6,8 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import lu, qr
 
+from ._sparse_times import sparse_times
+
 _OVERSAMPLES = 10
 _N_ITERATIONS = 5
 _SMALLEST = 1e-3  # of the first singular value: squares in single precision end there
@@ -34,9 +36,12 @@ def truncated_svd(
     basis = rng.standard_normal(size).astype(matrix.dtype)
     for _ in range(_N_ITERATIONS):
         # Orthogonal or not, the subspace is the same: LU takes a tenth of QR's time.
-        basis, _ = lu(transposed @ (matrix @ basis), permute_l=True)
+        image = sparse_times(matrix, basis)
+        basis, _ = lu(sparse_times(transposed, image), permute_l=True)
     basis, _ = qr(basis, mode="economic")
-    image = matrix @ basis  # its Gram matrix has the squared singular values
+    image = sparse_times(
+        matrix, basis
+    )  # its Gram matrix has the squared singular values
     squares, turn = np.linalg.eigh((image.T @ image).astype(np.float64))
     largest = np.argsort(-squares)[:k]
     scale = np.sqrt(squares[largest].clip(min=0.0))

@@ -29,6 +29,7 @@ from ._convex import fit_biases
 from ._labels import Labels
 from ._pair_products import pair_products
 from ._residual_factors import start_factors
+from ._sparse_times import sparse_times
 
 _PRECISION_OF_SUMMANDS = 2.5  # of x and y, in units of that of p and q
 _SPREAD_OF_SUMMANDS = 0.02  # at the start
@@ -120,7 +121,7 @@ class _Tables:
     def rows(self) -> list[np.ndarray]:
         """(b_u, p_u) of all users, (b_i, q_i) of all items."""
         return [
-            own.numpy() + means.matrix @ summands.numpy()
+            own.numpy() + sparse_times(means.matrix, summands.numpy())
             for own, summands, means in zip(self.departures, self.summands, self.means)
         ]
 
@@ -149,8 +150,8 @@ class _Tables:
         slope_v = R.T @ _with_one(u) - of_own_v * _factors(x)
         slope_x = s_i[:, None] * (R_exposed.T @ own_y) - of_own_v * _with_one(v)
         slope_y = s_u[:, None] * (R_exposed @ own_x) - of_own_u * _with_one(u)
-        slope_x += self.means[0].transposed @ slope_u
-        slope_y += self.means[1].transposed @ slope_v
+        slope_x += sparse_times(self.means[0].transposed, slope_u)
+        slope_y += sparse_times(self.means[1].transposed, slope_v)
         return [r.sum(keepdims=True), slope_u, slope_v, slope_x, slope_y]
 
     def prior_gradient(
