@@ -12,6 +12,7 @@ from scipy import sparse
 from scipy.special import expit
 
 from ._bilinear import Bilinear
+from ._codes import distinct
 from ._design import Blocks
 from ._labels import Labels
 from ._pair_products import pair_products
@@ -35,7 +36,7 @@ class FlatBlocks:
 
     def __init__(self, model: Bilinear) -> None:
         blocks = {name: model.block(name) for name in ("mu", *model.blocks)}
-        self.n_users, self.n_items = len(blocks["b_u"]), len(blocks["b_i"])
+        self.n_items = len(blocks["b_i"])
         if "a" in blocks:
             self.P, self.Q = model.P.weight.numpy(), model.Q.weight.numpy()
         self.vector = torch.cat([block.detach().ravel() for block in blocks.values()])
@@ -52,9 +53,7 @@ class FlatBlocks:
     def add_loss_gradient(self, batch: Labels) -> None:
         """Add the gradient of the mean cross entropy; a pair may occur twice."""
         # Tables of the batch's users alone: who they are, and the row of each pair.
-        there = np.zeros(self.n_users, dtype=bool)
-        there[batch.user] = True
-        users, row = there.nonzero()[0], (there.cumsum() - 1).take(batch.user)
+        users, row = distinct(batch.user)
         value = self.values
         p = value["p"].take(users, axis=0)
         z = value["mu"] + value["b_i"][:, 0].take(batch.item)

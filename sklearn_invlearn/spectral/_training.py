@@ -45,6 +45,8 @@ def fit_bilinear(
         one, or a weaker one if the residuals have structure.
     n_steps : int
         Steps of Adam, with warm-up and a cosine schedule.
+    seed : int
+        Of the order of the rows, and of what is drawn for precisions and noise.
     """
     updates: set[int] = set()
     start_of_factors = int(n_steps * _START_OF_FACTORS)
