@@ -78,7 +78,7 @@ class Pairs:
             return None if values is None else values.to(device)
 
         user, item = self.user.to(device), self.item.to(device)
-        return Pairs(user, item, column(self.y), column(self.weight))
+        return Pairs(user, item, column(self.y), column(self.weight), column(self.row))
 
     def among(self, others: Pairs) -> Tensor:
         """Whether each pair is one of `others`, shape (n,) bool."""

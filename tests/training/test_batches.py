@@ -1,5 +1,7 @@
 """Batches: every row once a pass, labels stay with their pairs, sources."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -34,6 +36,13 @@ def test_an_epoch_has_every_row_once_with_its_label_and_weight(pairs):
         assert (b.item - b.user == 100).all()
         assert torch.equal(b.y, (b.user % 2).float())
         assert torch.equal(b.weight, b.user.float() + 0.5)
+
+
+def test_on_another_device_pairs_keep_all_their_columns(pairs):
+    rows = torch.arange(10).flip(0)
+    moved = replace(pairs, row=rows).to("cpu")
+    assert torch.equal(moved.row, rows)
+    assert torch.equal(moved.weight, pairs.weight)
 
 
 def test_two_epochs_differ_and_two_seeds_differ(pairs):
