@@ -18,7 +18,7 @@ from torch import nn
 
 from ..scoring._scoring import score_pairs
 from ..spectral import stacking_weights
-from ..spectral._stacking import cross_entropies
+from ..spectral._cross_entropy import cross_entropies
 from ..training import Pairs, TrainingData, fit_to_convergence, share_of_positives
 from ._training_data import EncodedPairs
 

@@ -55,7 +55,14 @@ DAYS = np.array(["2024-05-17", "2024-05-18", "2024-05-18"], "M8[D]")
         ([1.5], ["1", ("a", 1)], "history str, tuple"),
         (DAYS.astype("M8[ns]"), DAYS.astype(str), r"they are datetime64\[ns\]"),
         (DAYS.astype("M8[ns]"), DAYS.astype("i8"), "history numbers"),
-        ((DAYS - DAYS[0]).astype("m8[s]"), [0, 86400], r"they are timedelta64\[s\]"),
+        pytest.param(
+            (DAYS - DAYS[0]).astype("m8[s]"),
+            [0, 86400],
+            r"they are timedelta64\[s\]",
+            marks=pytest.mark.skipif(
+                np.timedelta64(1, "s") == 1, reason="numpy takes them for numbers"
+            ),
+        ),
     ],
 )
 def test_ids_of_another_type_are_refused(ids, history, message):
