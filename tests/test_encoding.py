@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sklearn_invlearn import CrossEntropyRecommender
 from sklearn_invlearn.ids._columns import id_columns
-from sklearn_invlearn.ids._encoding import IdIndex, PairEncoder
+from sklearn_invlearn.ids._encoding import IdIndex, PairEncoder, _unique
 
 BIG = 2**53
 small = st.integers(-5, 5)
@@ -335,3 +335,11 @@ def test_a_table_is_no_longer_than_a_few_times_the_ids():
     far.extend(np.arange(0, 10**12, 10**9))
     assert len(near._table) == 1001
     assert len(far._table) == 0
+
+
+@given(st.lists(st.integers(-40, 40), max_size=30), st.sampled_from([1, 10**6, 2**57]))
+def test_integers_are_told_apart_as_a_sort_does(values, apart):
+    integers = np.array(values, dtype=np.int64) * apart
+    expected = np.unique(integers, return_index=True, return_inverse=True)
+    for found, sorted_ in zip(_unique(integers), expected):
+        np.testing.assert_array_equal(found, sorted_)
