@@ -5,13 +5,15 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+LOWEST := .venv-lowest
 
-.PHONY: help setup quickstart gallery test lint types unit format clean
+.PHONY: help setup quickstart gallery test lint types unit test-lowest format clean
 
 help:
 	@echo "make quickstart   the main job on generated data: a table and a picture"
 	@echo "make gallery      run the numbered examples, write docs/gallery.md"
 	@echo "make test         lint, types, tests"
+	@echo "make test-lowest  tests with the lowest versions that pyproject.toml allows"
 	@echo "make format       let ruff rewrite what it can"
 	@echo "make clean        remove the environment and all caches"
 
@@ -41,10 +43,18 @@ types: setup
 unit: setup
 	OMP_NUM_THREADS=1 SCIPY_ARRAY_API=1 MPLBACKEND=Agg $(BIN)/python -m pytest -n auto
 
+test-lowest: $(LOWEST)/.installed
+	OMP_NUM_THREADS=1 SCIPY_ARRAY_API=1 MPLBACKEND=Agg $(LOWEST)/bin/python -m pytest -n auto
+
+$(LOWEST)/.installed: pyproject.toml constraints/lowest.txt
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check -c constraints/lowest.txt -e '.[test]'
+	touch $@
+
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) $(LOWEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

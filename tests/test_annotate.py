@@ -174,6 +174,10 @@ def test_names_of_results_are_taken(data):
 
 
 def test_without_pandas_it_says_what_to_install(est, data, monkeypatch):
+    # scikit-learn 1.8 takes what is in the place of pandas for pandas.
+    monkeypatch.setattr(
+        "sklearn.utils.validation.is_pandas_df", lambda X: False, raising=False
+    )
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match=r"sklearn-invlearn\[frames\]"):
         est.annotate(data.X_unlab, return_frame=True)

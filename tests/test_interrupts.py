@@ -269,7 +269,7 @@ def test_what_fails_between_checks_and_training_leaves_the_old_model(
     def fails(*arguments):
         raise error
 
-    monkeypatch.setattr(est, "_remember_for_updates", fails)
+    monkeypatch.setattr(type(est), "_remember_for_updates", fails)
     with pytest.raises(error):
         est.fit([[1000, 3], [1000, 4]], [0, 1])
     monkeypatch.undo()

@@ -11,16 +11,16 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import (
-    _check_sample_weight,
     _get_feature_names,
     _num_samples,
     validate_data,
 )
 
-from ..ids._columns import id_columns, is_table, refuse_masked
+from ..ids._columns import id_columns, is_table
 from ..ids._encoding import UNKNOWN, PairEncoder
 from ._id_kinds import check_id_kinds, frames_to_the_caller
 from ._labels import as_expected, both_classes, check_labels, label_column
+from ._weights import check_weight, mean_weight, relative_weight
 
 # Below this share of known ids, a table and the labelled pairs hardly describe
 # the same users and items.
@@ -163,37 +163,6 @@ def _require_pairs(columns: list[np.ndarray], X: Any, name: str) -> list[np.ndar
             f"required: {name} is empty."
         )
     return columns
-
-
-def check_weight(sample_weight: Any, y: np.ndarray) -> np.ndarray:
-    """Return weights (n,) float64, finite and not negative."""
-    refuse_masked(sample_weight, "sample_weight")
-    return _check_sample_weight(
-        sample_weight, y, dtype=np.float64, ensure_non_negative=True
-    )
-
-
-def mean_weight(weight: np.ndarray) -> float:
-    """Mean of the weights above zero."""
-    positive = weight[weight > 0]
-    with np.errstate(over="ignore"):
-        mean = positive.mean()
-    return float(mean if np.isfinite(mean) else (positive / len(positive)).sum())
-
-
-def relative_weight(weight: np.ndarray, unit: float) -> np.ndarray:
-    """Return weights (n,) float32 in units of `unit`; raise if some would be lost."""
-    with np.errstate(over="ignore", under="ignore"):
-        relative = (weight / unit).astype(np.float32)
-    positive = weight > 0
-    if not np.isfinite(relative).all() or (relative[positive] == 0).any():
-        low, high = weight[positive].min(), weight.max()
-        raise ValueError(
-            f"The positive values of sample_weight, from {low:.3g} to {high:.3g}, are "
-            "too far apart for single precision: some would be lost. Clip them, or "
-            "give rows that hardly count a weight of 0."
-        )
-    return relative
 
 
 def check_labelled(

@@ -13,12 +13,10 @@ from ..fitting._inputs import (
     LabelledRows,
     check_pairs_like_fit,
     check_pool,
-    check_weight,
-    mean_weight,
     names_of_columns,
-    relative_weight,
 )
 from ..fitting._labels import label_column
+from ..fitting._weights import check_weight, mean_weight, relative_weight
 
 
 def check_update_inputs(
