@@ -37,7 +37,11 @@ class ScheduledAdam:
         self.n_steps, self.n_warm_up = n_steps, n_warm_up
         self._t = 0
         self._moments = [[torch.zeros_like(p) for p in self.parameters] for _ in "mv"]
-        self._steps = [torch.zeros((), device=p.device) for p in self.parameters]
+        # In single precision, whatever the default is: so the fused kernels read them.
+        self._steps = [
+            torch.zeros((), dtype=torch.float32, device=p.device)
+            for p in self.parameters
+        ]
 
     def zero_grad(self) -> None:
         """Forget all gradients."""

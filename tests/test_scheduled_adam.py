@@ -29,6 +29,23 @@ def test_steps_are_those_of_torch_under_the_same_schedule():
     assert ours.grad is None
 
 
+def test_steps_do_not_depend_on_the_default_type():
+    moved = []
+    for dtype in (torch.float32, torch.bfloat16):  # that cannot count beyond 256
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(dtype)
+        try:
+            parameter = torch.ones(2, dtype=torch.float32)
+            parameter.grad = torch.ones(2, dtype=torch.float32)
+            optimizer = ScheduledAdam([parameter], n_steps=500, n_warm_up=1)
+            for _ in range(300):
+                optimizer.step()
+        finally:
+            torch.set_default_dtype(before)
+        moved.append(parameter)
+    assert torch.equal(*moved)
+
+
 FIT = """
 import sys, numpy as np
 import sklearn_invlearn as inv
