@@ -34,6 +34,7 @@ class IdIndex:
 
     _dtype: np.dtype | None = None  # of the integers as they came
     _kinds: tuple[int, set[str]] = (0, set())  # of so many ids, see `kinds`
+    _listed: np.ndarray | None = None  # see `ids`
 
     def __init__(self) -> None:
         self._integers: np.ndarray | None = np.empty(0, dtype=np.int64)
@@ -45,21 +46,22 @@ class IdIndex:
 
     @property
     def ids(self) -> np.ndarray:
-        """Ids in order of their codes 1, 2, …; shape (len(self),).
+        """Ids in order of their codes 1, 2, …; shape (len(self),); read, never written.
 
         Numbers have the dtype they came in, the widest of several; int64 if they
         came both with and without sign or decimal point.
         """
         if self._integers is not None:
             return self._integers.astype(self._dtype or np.int64)
-        keys = list(self._codes)
-        # numpy's strings lose a NUL at the end, and two ids would look like one. Of
-        # another class of text (an Enum) numpy would take what str() says of it.
-        if keys and all(type(k) in _TEXT and not k.endswith("\0") for k in keys):
-            return np.array(keys)
-        ids = np.empty(len(keys), dtype=object)
-        ids[:] = keys
-        return ids
+        listed = self._listed
+        if listed is None or len(listed) != len(self):  # once for many questions
+            listed = self._listed = _as_array(list(self._codes))
+            listed.flags.writeable = False
+        return listed
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the list of ids, which is there twice."""
+        return {k: v for k, v in vars(self).items() if k != "_listed"}
 
     @property
     def exact_ids(self) -> np.ndarray | list[Any]:
@@ -198,6 +200,17 @@ def _unique(integers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             places = (there.cumsum() - 1)[position]
             return distinct + smallest, first[distinct], places
     return np.unique(integers, return_index=True, return_inverse=True)
+
+
+def _as_array(ids: list[Any]) -> np.ndarray:
+    """Ids of a dictionary (n,), as text if all of them are."""
+    # numpy's strings lose a NUL at the end, and two ids would look like one. Of
+    # another class of text (an Enum) numpy would take what str() says of it.
+    if ids and all(type(k) in _TEXT and not k.endswith("\0") for k in ids):
+        return np.array(ids)
+    array = np.empty(len(ids), dtype=object)
+    array[:] = ids
+    return array
 
 
 def _once_per_text(

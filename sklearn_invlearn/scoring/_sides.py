@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -29,6 +30,11 @@ class Side:
 
     def __getitem__(self, rows: slice | np.ndarray) -> Side:
         return Side(self.bias[rows], self.vectors[rows])
+
+    @cached_property
+    def longest(self) -> float:
+        """Length of the longest vector."""
+        return float(np.linalg.norm(self.vectors, axis=1).max(initial=0.0))
 
 
 def is_product(module: nn.Module) -> bool:

@@ -14,6 +14,7 @@ import torch
 from scipy import sparse
 from torch import nn
 
+from ._catalogue import catalogue_of
 from ._replica import in_double_precision
 from ._scoring import score_pairs
 from ._sides import Side, is_product, side_of
@@ -51,7 +52,7 @@ def best_items(
         NaN where there are fewer items.
     """
     if is_product(module):
-        catalogue = side_of(module, "item_side", items)
+        catalogue = catalogue_of(module, items)
     position = np.full((len(users), n_best), -1)
     logit = np.full((len(users), n_best), np.nan)
     n_rows = max(1, _BLOCK_CELLS // max(1, len(items)))
@@ -123,8 +124,11 @@ def _product(users: np.ndarray, items: np.ndarray) -> np.ndarray:
 def _rounding_bound(users: Side, items: Side) -> np.ndarray:
     """Bound of twice the rounding error of each user's logits, shape (n_users,)."""
     length = np.linalg.norm(users.vectors, axis=1)
-    longest = np.linalg.norm(items.vectors, axis=1).max(initial=0.0)
-    size = length * longest + np.abs(users.bias) + np.abs(items.bias).max(initial=0.0)
+    size = (
+        length * items.longest
+        + np.abs(users.bias)
+        + np.abs(items.bias).max(initial=0.0)
+    )
     return 4 * (users.vectors.shape[1] + 4) * _EPSILON * size
 
 

@@ -25,13 +25,13 @@ class SeenItemsMixin:
     def user_ids_(self) -> np.ndarray:
         """Known user ids in order of first appearance, shape (n_users,)."""
         check_is_fitted(self, "net_")
-        return self._encoder.users.ids
+        return self._encoder.users.ids.copy()
 
     @property
     def item_ids_(self) -> np.ndarray:
         """Known item ids in order of first appearance, shape (n_items,)."""
         check_is_fitted(self, "net_")
-        return self._encoder.items.ids
+        return self._encoder.items.ids.copy()
 
     def seen_items(self, users) -> sparse.csr_array:
         """Return on which items `fit` had feedback of each user, labelled or extra.
