@@ -13,6 +13,10 @@ def test_the_example_runs_and_says_what_its_comments_say():
     assert names["proba"].shape == (len(names["data"].X_test), 2)
     assert names["w1"].shape == (len(names["data"].X_unlab),)
     assert set(names["trace"]["direction"]) <= {"direct", "inverse", "pass"}
+    for alpha in names["grid"]["alpha"]:  # of which none stands for no step at all
+        est = names["gmf"].set_params(alpha=alpha, gamma=names["grid"]["gamma"][0])
+        est.fit(names["data"].X, names["data"].y, X_unlab=names["pool"])
+        assert (est.trace_["direction"] != "pass").any(), alpha
 
 
 def test_links_to_files_lead_somewhere():
