@@ -36,13 +36,14 @@ def changed(y, value, dtype=float):
 @pytest.mark.parametrize(
     ("make_y", "message"),
     [
-        (lambda y: changed(y, np.nan), "Input y contains NaN"),
+        (lambda y: changed(y, np.nan), "Input y contains NaN: 1 of .* in X_unlab"),
         (lambda y: changed(y, np.inf), "Input y contains infinity"),
         (
             lambda y: changed(y, None, object),
             "type of y is unknown|y contains NaN|unknown",
         ),
-        (lambda y: changed(y, 2), "Only binary.* multiclass.*rating >= 4"),
+        (lambda y: changed(y, 2), r"Only binary.* multiclass.*rating >= 4\)`\.$"),
+        (lambda y: changed(y, -1), "Only binary.* multiclass.* -1 .* in X_unlab"),
         (lambda y: changed(y, 0.5), "Unknown label type: continuous.*rating >= 4"),
         (lambda y: np.ones(len(y)), r"needs labelled pairs of two classes.*\[1\.0\]"),
         (lambda y: np.column_stack([y, y]), "y should be a 1d array"),
@@ -54,6 +55,7 @@ def changed(y, value, dtype=float):
         "inf",
         "none",
         "three-classes",
+        "minus-one",
         "continuous",
         "one-class",
         "2d",
@@ -240,7 +242,7 @@ def test_further_columns_may_have_missing_values(data):
         seconds = np.where(np.arange(len(X)) % 3 == 0, np.nan, 1.6e18)
         return pd.DataFrame(X, columns=names).assign(seconds=seconds, when=pd.NaT)
 
-    with pytest.warns(UserWarning, match="X has 4 columns; the first"):
+    with pytest.warns(UserWarning, match="the first, 'user', is read as .*'item',"):
         est = dual().fit(wide(data.X), data.y, X_unlab=(wide(data.X_unlab),))
     narrow = dual().fit(named(data.X), data.y, X_unlab=(named(data.X_unlab),))
     X_test = named(data.X_test)

@@ -92,14 +92,16 @@ def check_fit_inputs(
         getattr(estimator, "_expected_classes", None),
     )
     validate_data(estimator, X, reset=not goes_on, skip_check_array=True)
+    names = names_of_columns(X, estimator)
     if estimator.n_features_in_ > 2:
+        first, second = ("", "") if names is None else (f", {n!r}," for n in names[:2])
         warnings.warn(
-            f"X has {estimator.n_features_in_} columns; the first is read as the user "
-            "id, the second as the item id, and the others are not used.",
+            f"X has {estimator.n_features_in_} columns; the first{first} is read as "
+            f"the user id, the second{second} as the item id, and the others are not "
+            "used.",
             UserWarning,
             stacklevel=frames_to_the_caller(),
         )
-    names = names_of_columns(X, estimator)
     validation = check_labelled_table(X_val, y_val, classes, names, "val")
     extra = check_labelled_table(X_extra, y_extra, classes, names, "extra")
     pool = None if X_unlab is None else check_pool(X_unlab, names)

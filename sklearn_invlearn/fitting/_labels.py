@@ -37,6 +37,7 @@ def check_labels(y: Any, estimator_name: str) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(
             "Only binary classification is supported. The type of the target is "
             f"{type_of_target(y)}. For ratings, pass for example `y=(rating >= 4)`."
+            f"{_if_unlabeled(y)}"
         )
     return np.unique(y, return_inverse=True)
 
@@ -49,15 +50,25 @@ def label_column(y: Any, name: str = "y") -> np.ndarray:
         y = column_or_1d(y, warn=True)
     if not y.dtype.isnative:
         y = y.astype(y.dtype.newbyteorder())
-    if y.dtype.kind in "fc":
-        check_array(y, ensure_2d=False, input_name=name)
-    n_missing = sum(map(is_missing, y)) if y.dtype == object else 0
+    if y.dtype.kind == "f":
+        n_missing = int(np.isnan(y).sum())
+    else:
+        n_missing = sum(map(is_missing, y)) if y.dtype == object else 0
     if n_missing:
         raise ValueError(
             f"Input {name} contains NaN: {n_missing} of its labels are missing. Drop "
             "these rows; pairs without feedback belong in X_unlab."
         )
+    if y.dtype.kind in "fc":
+        check_array(y, ensure_2d=False, input_name=name)
     return y
+
+
+def _if_unlabeled(y: np.ndarray) -> str:
+    """What to do with the -1 that stands for no label elsewhere in scikit-learn."""
+    if y.dtype.kind in "OUSb" or y.min() != -1:
+        return ""
+    return " If -1 stands for no label: pairs without feedback belong in X_unlab."
 
 
 def _refuse_mixed(y: Any, name: str) -> None:
