@@ -18,6 +18,15 @@ class Interval(_param_validation.Interval):
         return not is_boolean and super().is_satisfied_by(val)
 
 
+def plain_number(value: Any) -> Any:
+    """Return a number of numpy as Python's; anything else as it is.
+
+    Python's takes part in computations in the width of what it meets: 2 times
+    ``numpy.uint8(200)`` is 144, and of half precision most counts are infinite.
+    """
+    return value.item() if isinstance(value, (np.bool_, np.number)) else value
+
+
 def is_whole(value: Any, low: int) -> bool:
     """Whether `value` is a whole number of `low` or more."""
     return Interval(Integral, low, None, closed="left").is_satisfied_by(value)

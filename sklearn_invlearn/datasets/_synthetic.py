@@ -188,6 +188,8 @@ def make_sparse_feedback(
     >>> bool((noisy.X == data.X).all()), bool((noisy.y <= data.y).all())
     (True, True)
     """
+    # Those of numpy may be too narrow for a product.
+    n_users, n_items, n_exposures = int(n_users), int(n_items), int(n_exposures)
     sizes = _part_sizes(n_users * n_items, n_exposures, label_fraction, test_fraction)
     n_labelled, n_test = sizes
     # A stream for each step, so that one step's parameters leave the others' draws.

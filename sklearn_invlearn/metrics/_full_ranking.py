@@ -241,7 +241,7 @@ def _reaches_top(y_score: NDArray[Any], seen: BoolArray, k: int) -> BoolArray:
     A partition finds the k-th best score in linear time. Everything tied with it is
     kept, since the expectation needs the whole block.
     """
-    n_items = y_score.shape[1]
+    n_items, k = y_score.shape[1], int(k)  # of numpy, it may be narrow
     if k >= n_items:
         return ~seen
     unseen_score = np.where(seen, -np.inf, y_score)

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
-from .._intervals import Interval
+from .._intervals import Interval, plain_number
 from ..files._onnx_export import OnnxMixin
 from ..files._pickling import PicklingMixin
 from ..files._wrapper_files import WrapperSaveMixin
@@ -276,7 +276,7 @@ one, default=None
             extra, labels = _inputs.unwrap(X_extra), _inputs.unwrap(y_extra)
             counts[1] = positives_per_user(recommender, extra, labels, None)
         n_users = counts.shape[1]
-        k = min(self.n_neighbors, n_users - 1) if X_extra is not None else 0
+        k = min(int(self.n_neighbors), n_users - 1) if X_extra is not None else 0
         if X_extra is not None and k < self.n_neighbors:
             warnings.warn(
                 f"n_neighbors={self.n_neighbors}, but a user has only {k} others to be "
@@ -389,7 +389,7 @@ one, default=None
     def _scorer(self) -> Any:
         module = self.net_.module_
         neighbors = tensor_beside(module, self.neighbors_)
-        return colliding(module, neighbors, self.mixing, self.on)
+        return colliding(module, neighbors, plain_number(self.mixing), self.on)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

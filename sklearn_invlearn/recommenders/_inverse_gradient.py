@@ -231,8 +231,10 @@ class InverseGradientRecommender(GateMixin, BaseRecommender):
         return 0 if by_default and not self._goes_on else super()._n_epochs()
 
     def _net(self) -> tuple[type[PairNet], dict[str, Any]]:
+        gamma = float(self.gamma)
+        alpha = 0.1 * gamma if self.alpha is None else float(self.alpha)
         return InverseGradientNet, {
-            "alpha": float(0.1 * self.gamma if self.alpha is None else self.alpha),
+            "alpha": alpha,
             "probe": self.probe,
             "n_supervised_steps": self.n_supervised_steps,
             "n_unlabeled_steps": self.n_unlabeled_steps,

@@ -15,6 +15,7 @@ from skorch.callbacks import (
 )
 from torch import nn
 
+from .._intervals import plain_number
 from ..fitting._build import blank_module, build_module, comes_fitted
 from ..fitting._progress import EpochBar, SklearnCallbacks
 from ..fitting._training_data import EncodedPairs
@@ -81,7 +82,7 @@ class NetMixin:
             encoder=encoder,
             pairs=pairs,
             data=data,
-            n_negatives=self._n_negatives,
+            n_negatives=int(self._n_negatives),
             batch_size=int(self.batch_size),
             seed=seed,
             verbose=bool(self.verbose),
@@ -99,7 +100,8 @@ class NetMixin:
 
     def _backbone_params(self) -> dict[str, Any]:
         shared = {name: getattr(self, name) for name in _BACKBONE_PARAMETERS}
-        return {"shared": shared, "params": self.backbone_params or {}}
+        params = self.backbone_params or {}
+        return {"shared": _plain_numbers(shared), "params": _plain_numbers(params)}
 
     def _blank_module(
         self, n_users: int, n_items: int, settings: dict[str, Any] | None
@@ -127,7 +129,6 @@ class NetMixin:
         optimizer = OPTIMIZERS.get(self.optimizer, self.optimizer)
         if optimizer is torch.optim.Adam and device.type in ("cpu", "cuda"):
             params = {"optimizer__fused": True} | params
-        # Plain numbers: those of numpy would bring their width into what is computed.
         shared = {
             "optimizer": optimizer,
             "optimizer__weight_decay": float(self.weight_decay),
@@ -139,14 +140,14 @@ class NetMixin:
             "callbacks": callbacks,
             "verbose": 0,
         }
-        return net_class(module, **shared | params)
+        return net_class(module, **shared | _plain_numbers(params))
 
     def _callbacks(
         self, stops_early: bool, shown: dict[str, Any] | None, stage: str | None
     ) -> list:
         callbacks: list = [] if stage is None else [("stage", MarkStage(stage))]
         if stops_early:
-            stopping = KeepBest(self.n_iter_no_change, self.tol)
+            stopping = KeepBest(int(self.n_iter_no_change), float(self.tol))
             callbacks.append(("early_stopping", stopping))
         if self.verbose:
             callbacks.append(("bar", EpochBar(type(self).__name__)))
@@ -156,6 +157,11 @@ class NetMixin:
         for callback in self.callbacks or []:
             _require_callback(callback)
         return callbacks + (self.callbacks or [])
+
+
+def _plain_numbers(params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters without the width that numbers of numpy bring into computations."""
+    return {name: plain_number(value) for name, value in params.items()}
 
 
 def _require_callback(callback: Any) -> None:

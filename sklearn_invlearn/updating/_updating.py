@@ -210,7 +210,7 @@ default=None
             callbacks = self._callbacks(False, None, "update")
             module = self._grown_module(encoder, data)
             net = self._make_net(module, device, seeds["shuffle"], callbacks)
-            net.resume(self.net_).max_epochs = n_epochs
+            net.resume(self.net_).max_epochs = int(n_epochs)
             sides = self._table_sides()
             _train_touched_rows(net, data, pairs, encoder, sides, keep_shared)
             if not comes_fitted(self.backbone):
@@ -286,12 +286,13 @@ default=None
                 encoder,
                 as_negatives=self._n_negatives > 0,
                 sampling=self.sampling,
-                batch_size=self.batch_size,
+                batch_size=int(self.batch_size),
                 generator=generator("unlabeled"),
             )
         batches = None
         if held_out is not None:
-            batches = EndlessBatches(held_out, self.batch_size, generator("held_out"))
+            size = int(self.batch_size)
+            batches = EndlessBatches(held_out, size, generator("held_out"))
             train = with_weights([train])  # as both kinds are joined at times
         data = TrainingData(
             train,
