@@ -93,13 +93,15 @@ class ListsWhileTraining(Callback):
     on_batch_begin = on_batch_end = on_epoch_end = compare
 
 
+@pytest.mark.parametrize("backbone", ["gmf", "spectral"])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "dense_adam"])
-def test_lists_in_callbacks_are_of_the_present_step(optimizer):
+def test_lists_in_callbacks_are_of_the_present_step(optimizer, backbone):
+    # Steps of a fused Adam are not counted, and validation ends in evaluation mode.
     X, y = pairs()
     watching = ListsWhileTraining()
     watching.n_compared = 0
     watching.est = InverseGradientRecommender(
-        backbone="gmf", gamma=0.05, alpha=20.0, batch_size=256, max_epochs=2,
+        backbone=backbone, gamma=0.05, alpha=20.0, batch_size=256, max_epochs=2,
         optimizer=optimizer, callbacks=[watching], random_state=0, device="cpu",
     )  # fmt: skip
     watching.est.fit(X, y, X_val=X[:50], y_val=y[:50])

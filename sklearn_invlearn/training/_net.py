@@ -18,6 +18,7 @@ from skorch.callbacks import (
 )
 from skorch.history import History
 from torch import Tensor
+from torch.autograd.graph import increment_version
 
 from ..losses import MeanCrossEntropy, cross_entropy
 from ._batches import epoch_batches
@@ -316,6 +317,8 @@ class PairNet(NeuralNet):
             if "without overflow" not in str(error):
                 raise
             raise self._diverged("a step size is beyond single precision") from error
+        finally:  # steps of fused optimisers go past torch's count of changes
+            increment_version(list(self.module_.parameters()))
         self.history.record("train_loss", train_loss)
         if not math.isfinite(train_loss):
             raise self._diverged(
