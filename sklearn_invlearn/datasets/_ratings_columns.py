@@ -14,7 +14,7 @@ POSITIONS = ("user", "item", "rating", "timestamp")
 # Names in lower case without "_", the most telling first.
 _NAMES = {
     "user": ("userid", "user"),
-    "item": ("itemid", "movieid", "item", "movie"),
+    "item": ("itemid", "movieid", "videoid", "item", "movie", "video"),
     "rating": ("rating",),
     "timestamp": ("timestamp",),
 }
@@ -41,8 +41,8 @@ def find_columns(header: Sequence[str], name: str) -> dict[str, int]:
     elif missing:
         raise ValueError(
             f"{name} has no column for {', '.join(missing)} among {list(header)}. "
-            "Rename the columns: user_id or user; item_id, movie_id, item or movie; "
-            "rating; and, if present, timestamp."
+            "Rename the columns: user_id or user; item_id, movie_id, video_id, item, "
+            "movie or video; rating; and, if present, timestamp."
         )
     plain = _plain(header)
     for at in found.values():

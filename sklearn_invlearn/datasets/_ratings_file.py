@@ -48,7 +48,8 @@ def load_ratings(path: str | PathLike[str], *, threshold: float = 3) -> Bunch:
           ``valid_user``, ``valid_item``, ``valid_rating``.
 
         Columns of text and Parquet are found by name, in any case, with or without
-        ``_``: user_id or user; item_id, movie_id, item or movie; rating; timestamp.
+        ``_``: user_id or user; item_id, movie_id, video_id, item, movie or video;
+        rating; timestamp.
         If none of the first three is there, the first three columns that are not the
         timestamp are user, item and rating. A text whose third column is a number in
         the first line has no header: its columns are user, item, rating and, if

@@ -43,6 +43,7 @@ def check(data, X=((1, 10), (2, 11)), rating=(5, 2), timestamp=(100, 101)):
         ("mac.txt", "1,10,5,100\r2,11,2,101"),
         ("trailing.csv", "user,item,rating,timestamp\n1,10,5,100,\n2,11,2,101,\n"),
         ("one_name.csv", "timestamp,reader,book,stars\n100,1,10,5\n101,2,11,2\n"),
+        ("video.csv", "timestamp,user_id,video_id,rating\n100,1,10,5\n101,2,11,2\n"),
         ("no_header.txt", "1,10,5,100\n2,11,2,101\n"),
         ("spaced.csv", "user, item, rating, timestamp\n1, 10, 5, 100\n2, 11, 2, 101\n"),
         ("spaced.txt", '1, "10", 5, 100\n2, 11, 2, 101\n'),
