@@ -9,7 +9,7 @@ import numpy as np
 from ._candidates import CANDIDATES, FEWEST_ROWS
 from ._cross_entropy import cross_entropies
 from ._labels import Labels
-from ._stacking import stacking_weights, trust
+from ._stacking import shift_to_base_rate, stacking_weights, trust
 
 _LUCK = 3_000  # rows up to which a gain over the biases may be luck
 # On the weights of terms. A departure from the model's ought to show in dozens of
@@ -86,13 +86,16 @@ def weighed(
     share = 1.0
     if len(labels) < _LUCK:
         biases = columns["biases"][:, 0]
+        shift = shift_to_base_rate(biases, rows.y, rows.weight)
+        biases = biases + shift
         share = trust(biases, _sum(columns, intercept, found), rows.y, rows.weight)
         unseen = share * unseen + (1 - share) * biases
+        intercept = share * intercept + (1 - share) * shift
     weights = {k: share * found.get(k, np.zeros(1)) for k in CANDIDATES}
     weights["biases"] = weights["biases"] + (1 - share)
     ends = np.cumsum([len(fold) for fold in seen.rows])[:-1]
     out_of_fold = list(zip(seen.rows, np.split(unseen, ends)))
-    return Weighing(share * intercept, weights, strengths, factors, out_of_fold)
+    return Weighing(intercept, weights, strengths, factors, out_of_fold)
 
 
 def _cross_fitted(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 from scipy.special import expit
 
 from ._cross_entropy import cross_entropies, cross_entropy
@@ -38,6 +38,22 @@ def trust(
         return 0.0
     error = float(gains.std()) * len(gains) ** 0.5
     return max(0.0, 1.0 - (error / gain) ** 2)
+
+
+def shift_to_base_rate(logit: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
+    """What to add to the logits of held-out rows, so that they tell the base rate.
+
+    A mode with few labels misses it on other rows: the intercept of its users and items
+    is larger than that of the average one, whose bias it does not know (probabilities
+    .01 to .02 too large with 50 to 300 labels, of which five sixths are positive). With
+    a standard normal prior, since a fold may have one class alone.
+    """
+
+    def slope(shift: float) -> float:
+        return shift + float((weight * (expit(logit + shift) - y)).sum())
+
+    bound = 1.0 + float(weight.sum())  # no slope of the loss is larger
+    return float(brentq(slope, -bound, bound))
 
 
 def stacking_weights(

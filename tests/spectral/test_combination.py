@@ -8,7 +8,11 @@ from sklearn_invlearn.spectral import Labels
 from sklearn_invlearn.spectral import _combination as combination
 from sklearn_invlearn.spectral._candidates import CANDIDATES
 from sklearn_invlearn.spectral._combination import _LUCK, HeldOut
-from sklearn_invlearn.spectral._stacking import stacking_weights, trust
+from sklearn_invlearn.spectral._stacking import (
+    shift_to_base_rate,
+    stacking_weights,
+    trust,
+)
 
 
 def held_out_by_hand(n, noise, seed=0):
@@ -37,12 +41,13 @@ def test_few_labels_go_a_share_of_the_way_from_biases_to_the_sum(monkeypatch):
         full = terms.sum(axis=1) * weighing.weights["full"]
         return weighing.intercept + full + biases * weighing.weights["biases"][0]
 
-    share = trust(biases, logit(whole), labels.y, labels.weight)
+    shifted = biases + shift_to_base_rate(biases, labels.y, labels.weight)
+    share = trust(shifted, logit(whole), labels.y, labels.weight)
     assert 0 < share < 1
-    expected = biases + share * (logit(whole) - biases)
+    expected = shifted + share * (logit(whole) - shifted)
     np.testing.assert_allclose(logit(found), expected, rtol=1e-10)
     ((_, unseen),), ((_, unseen_sum),) = found.out_of_fold, whole.out_of_fold
-    expected = biases + share * (unseen_sum - biases)
+    expected = shifted + share * (unseen_sum - shifted)
     np.testing.assert_allclose(unseen, expected, rtol=1e-10)
 
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from sklearn_invlearn.spectral import stacking_weights
-from sklearn_invlearn.spectral._stacking import trust
+from sklearn_invlearn.spectral._stacking import shift_to_base_rate, trust
 
 
 def draw(n, seed=0):
@@ -113,3 +113,21 @@ def test_a_gain_within_its_error_is_not_trusted():
     assert trust(z[few, 0], truth[few], y[few], weight[few]) < trust(
         z[:, 0], truth, y, weight
     )
+
+
+def test_shifted_logits_tell_the_base_rate():
+    z, y = draw(20_000)
+    found = shift_to_base_rate(z.sum(axis=1) + 0.7, y, np.ones(len(y)))
+    assert found == pytest.approx(-0.7, abs=0.05)
+    weight = np.where(y == 1, 3.0, 1.0)
+    found = shift_to_base_rate(np.zeros(len(y)), y, weight)
+    assert found == pytest.approx(logit(np.average(y, weights=weight)), abs=1e-3)
+
+
+@pytest.mark.parametrize("y", [0.0, 1.0])
+def test_a_class_alone_shifts_logits_no_further_than_the_prior_allows(y):
+    n, sign = 50, 2 * y - 1
+    found = shift_to_base_rate(np.full(n, 30.0 * sign), np.full(n, y), np.ones(n))
+    assert found == pytest.approx(0.0, abs=1e-9)  # no label contradicts
+    found = sign * shift_to_base_rate(np.zeros(n), np.full(n, y), np.ones(n))
+    assert found == pytest.approx(n * expit(-found))  # slope of the prior, of the loss
