@@ -60,6 +60,40 @@ def beside_ids(
     return frame
 
 
+def frame_like(
+    column: Any, names: Any, ids: list[np.ndarray], results: dict[str, np.ndarray]
+) -> Any:
+    """Frame of two columns of ids and of `results`, of the kind that `column` is.
+
+    Parameters
+    ----------
+    column : array-like or id
+        A column of polars or pyarrow gives a frame of theirs, anything else one of
+        pandas.
+    names : sequence of str
+        Names of the columns of ids.
+    ids : list of ndarray of shape (n,)
+        Ids.
+    results : dict of ndarray of shape (n,)
+        Results by name.
+
+    Raises
+    ------
+    ValueError, ImportError
+        As `beside_ids`.
+    """
+    _require_free(names, results)
+    columns = dict(zip(names, ids)) | results
+    package = type(column).__module__.partition(".")[0]
+    if package in ("polars", "pyarrow"):
+        plain = {k: v.tolist() if v.dtype == object else v for k, v in columns.items()}
+        make = "DataFrame" if package == "polars" else "table"
+        return getattr(_import(package), make)(plain)
+    pandas = _import("pandas")
+    # A dict of arrays of tuples is taken apart; Series are not.
+    return pandas.DataFrame({k: pandas.Series(v) for k, v in columns.items()})
+
+
 def _key(frame: Any, name: str) -> Any:
     """Name of a new column; in every level where there are several."""
     n_levels = frame.columns.nlevels

@@ -17,6 +17,7 @@ from ..fitting._inputs import check_pairs, refuse_unknown, require_names
 from ..fitting._torch_state import torch_settings
 from ..ids._columns import id_column, plain_id
 from ..ids._encoding import IdIndex, PairEncoder
+from ..ids._frames import ID_NAMES, frame_like
 from ..scoring._similarity import most_similar
 from ..scoring._top_n import best_items
 from ._prediction import refuses_unknown
@@ -35,8 +36,14 @@ class RankingMixin:
         n_threads: int | None
 
     def recommend(
-        self, users, n_items=10, *, exclude_seen=True, candidates=None
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self,
+        users,
+        n_items=10,
+        *,
+        exclude_seen=True,
+        candidates=None,
+        return_frame=False,
+    ) -> Any:
         """Return the items each user most probably labels positive.
 
         Exact: every candidate is scored. Blocks of users bound the memory.
@@ -59,6 +66,10 @@ class RankingMixin:
             Distinct items to choose from; None for all of `item_ids_`. One that
             `fit` has not seen is scored as the average item.
 
+        return_frame : bool, default=False
+            Whether to return one frame: polars for a polars Series of users, pyarrow
+            for a pyarrow array, else pandas.
+
         Returns
         -------
         ids : ndarray of shape (n_users, n_items)
@@ -70,13 +81,19 @@ class RankingMixin:
             NaN where `ids` is None. Lists are sorted by logit, so that scores that
             round to 1.0 are in order, too.
 
-        Both have the shape (n_items,) for a single user.
+        Both have the shape (n_items,) for a single user. With ``return_frame=True`` a
+        frame of a row per recommended item, best first and user by user: the two
+        columns of ids with their names in `fit` (or "user" and "item"), ``rank`` from 1
+        and ``proba``, the score; a user with fewer items left has fewer rows.
 
         Raises
         ------
         ValueError
             For missing ids, no or repeated candidates, ``n_items < 1``; for unknown ids
-            if ``handle_unknown="error"``; for ids of another type than in `fit`.
+            if ``handle_unknown="error"``; for ids of another type than in `fit`; for an
+            id column of `fit` with the name of a result.
+        ImportError
+            If a package that a frame needs is not installed.
 
         Examples
         --------
@@ -93,7 +110,8 @@ class RankingMixin:
         check_is_fitted(self, "net_")
         now = copy(self)  # another thread may update the recommender meanwhile
         _require_count(n_items, "n_items")
-        users, single = _as_column(users, "users")
+        asked = users
+        users, single = _as_column(asked, "users")
         check_id_kind(now._encoder.users, users, "The ids of users", "users")
         user_codes = now._encoder.users.lookup(users, name="users")
         index, items, item_codes = now._candidates(candidates)
@@ -114,6 +132,12 @@ class RankingMixin:
         with torch_settings(self.n_threads):
             best = best_items(now._scorer, user_codes, item_codes, n_items, excluded)
         position, logit = best
+        if return_frame:
+            row, rank = np.nonzero(position >= 0)
+            ids = [users[row], items[position[row, rank]]]
+            names: Any = getattr(now, "feature_names_in_", ID_NAMES)
+            results = {"rank": rank + 1, "proba": expit(logit[row, rank])}
+            return frame_like(asked, names[:2], ids, results)
         ids, scores = _ids_at(items, position), expit(logit)
         return (ids[0], scores[0]) if single else (ids, scores)
 
