@@ -17,8 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _protocol import THRESHOLD, Data, evaluate, log, make_logistic, provenance
-from _protocol import read_data as read
+from _protocol import (
+    THRESHOLD,
+    Data,
+    evaluate,
+    log,
+    make_logistic,
+    provenance,
+    read_data,
+)
 from _trials import Trials, write_page
 from scipy.optimize import brentq
 from scipy.special import expit
@@ -179,7 +186,7 @@ def main(argv: list[str] | None = None) -> None:
         "--output", type=Path, default=Path("docs/results/selected_labels.md")
     )
     args = parser.parse_args(argv)
-    data, origin = read(args.ratings), provenance(__file__, args.ratings)
+    data, origin = read_data(args.ratings), provenance(__file__, args.ratings)
     trials = Trials("selected_labels", fresh=args.fresh)
     drawn = selections(data)
     runs: list[tuple[str, str, Callable[[], dict[str, Any]]]] = [
