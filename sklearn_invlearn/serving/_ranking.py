@@ -135,9 +135,9 @@ class RankingMixin:
         if return_frame:
             row, rank = np.nonzero(position >= 0)
             ids = [users[row], items[position[row, rank]]]
-            names: Any = getattr(now, "feature_names_in_", ID_NAMES)
+            titles = getattr(now, "feature_names_in_", ID_NAMES)
             results = {"rank": rank + 1, "proba": expit(logit[row, rank])}
-            return frame_like(asked, names[:2], ids, results)
+            return frame_like(asked, titles[:2], ids, results)
         ids, scores = _ids_at(items, position), expit(logit)
         return (ids[0], scores[0]) if single else (ids, scores)
 
