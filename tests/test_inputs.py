@@ -170,6 +170,23 @@ def test_an_encoded_table_with_a_raw_pool_warns(data):
         dual().fit(encoded, data.y, X_unlab=(data.X_unlab + 10_000,))
 
 
+@pytest.mark.parametrize("make_id", [int, str], ids=["numbers", "text"])
+def test_a_few_labels_of_a_large_log_do_not_warn(make_id):
+    users = np.arange(4000) % 1000
+    pool = [[make_id(u), make_id(i % 700)] for i, u in enumerate(users.tolist())]
+    few = pool[3::400]
+    dual().fit(few, [0, 1] * 5, X_unlab=(pool,))  # a warning is an error
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_few_encoded_labels_with_a_large_raw_pool_warn(first):
+    users = np.arange(4000) % 1000
+    pool = np.column_stack([users + first, np.arange(4000) % 700 + first])
+    encoded = np.column_stack([np.arange(10), np.arange(10)]) + first
+    with pytest.warns(UserWarning, match=r"% of the .* ids of X_unlab are known"):
+        dual().fit(encoded, [0, 1] * 5, X_unlab=(pool,))
+
+
 def test_a_bare_pool_as_long_as_the_table_warns(data):
     pool = data.X_unlab[: len(data.X)]
     with pytest.warns(UserWarning, match=r"X_unlab has as many rows as X") as log:

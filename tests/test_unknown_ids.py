@@ -124,6 +124,14 @@ def test_error_policy(pair, message, data):
     assert same.all()
 
 
+def test_the_error_shows_a_time_and_not_its_nanoseconds(data):
+    times = data.X.astype("datetime64[D]").astype("datetime64[ns]")
+    est = CrossEntropyRecommender(handle_unknown="error", **BIAS).fit(times, data.y)
+    times[0, 0] = np.datetime64(UNKNOWN, "D")
+    with pytest.raises(ValueError, match=r"such as np.datetime64\('1969-12-31T"):
+        est.predict(times[:1])
+
+
 def test_ids_of_the_pool_are_known_after_fit(data):
     kept = data.X[:, 0] != data.X[0, 0]
     pool = data.X_unlab

@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
 )
 
 from ..ids._columns import id_columns, is_table
-from ..ids._encoding import UNKNOWN, PairEncoder
+from ..ids._encoding import UNKNOWN, IdIndex, PairEncoder, as_objects
 from ._id_kinds import check_id_kinds, frames_to_the_caller
 from ._labels import as_expected, both_classes, check_labels, label_column
 from ._weights import check_weight, mean_weight, relative_weight
@@ -260,7 +260,7 @@ def refuse_unknown(what: str, column: np.ndarray, codes: np.ndarray) -> None:
     """Raise if `codes` (n,) of the ids in `column` are unknown; `what` names them."""
     unknown = column[codes == UNKNOWN]
     if len(unknown):
-        some = ", ".join(repr(u) for u in dict.fromkeys(unknown[:5].tolist()))
+        some = ", ".join(repr(u) for u in dict.fromkeys(as_objects(unknown[:5])))
         raise ValueError(
             f"{what} that fit has not seen, such as {some}. "
             "handle_unknown='average' scores them by what is "
@@ -329,12 +329,11 @@ def warn_if_unknown(
     """Warn if hardly an id of the tables of an argument is known to `encoder`."""
     for side, what in enumerate(("user", "item")):
         index = encoder.users if side == 0 else encoder.items
-        known = np.concatenate(
-            [index.lookup(columns[side], name=name) != UNKNOWN for columns in tables]
-        )
-        if known.mean() < _FEW_KNOWN:
+        codes = [index.lookup(columns[side], name=name) for columns in tables]
+        known = sum(map(np.count_nonzero, codes)) / sum(map(len, codes))
+        if known < _FEW_KNOWN and not _is_much_larger(codes, index):
             warnings.warn(
-                f"Only {known.mean():.1%} of the {what} ids of {name} are known from "
+                f"Only {known:.1%} of the {what} ids of {name} are known from "
                 f"X. The usual cause is a Pipeline that encodes X but not {name} "
                 f"(Pipeline(transform_input=['{name}']) with {name}=(table,) encodes "
                 "both; better, pass raw ids and no encoder), or ids of another type, "
@@ -342,6 +341,18 @@ def warn_if_unknown(
                 UserWarning,
                 stacklevel=frames_to_the_caller(),
             )
+
+
+def _is_much_larger(codes: list[np.ndarray], index: IdIndex) -> bool:
+    """Whether tables have most ids of `index`, beside many others: labels are few.
+
+    `codes` are theirs. Ids 0 to n or 1 to n do not count: an encoder makes them, and
+    raw numbers have them by chance.
+    """
+    n = len(index)
+    found = np.unique(np.concatenate([c[c != UNKNOWN] for c in codes]))
+    are_encoded = np.count_nonzero(index.lookup(np.arange(n + 1))) >= n
+    return len(found) > n / 2 and not are_encoded
 
 
 def split_rows(
