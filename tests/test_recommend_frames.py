@@ -77,6 +77,20 @@ def test_frames_of_polars_and_pyarrow():
         assert [tuple(row.values()) for row in table.to_pylist()] == expected
 
 
+@pytest.mark.parametrize("kind", ["datetime64[ns]", "timedelta64[ns]"])
+def test_times_are_the_same_times_in_frames_of_polars_and_pyarrow(kind):
+    # Of a list of times polars took nanoseconds for microseconds: dates in 2189.
+    polars, pyarrow = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
+    times = 3_600 * 10**9 * np.arange(5)
+    columns = {"user": np.arange(20) % 4, "item": times.astype(kind)[np.arange(20) % 5]}
+    est = fitted(polars.DataFrame(columns).head(len(y)))
+    expected = est.recommend([0, 99], 2, exclude_seen=False)[0].astype(kind).ravel()
+    for asked in (polars.Series([0, 99]), pyarrow.array([0, 99])):
+        frame = est.recommend(asked, 2, exclude_seen=False, return_frame=True)
+        found = frame["item"].to_numpy().astype(kind)
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_nobody_asked():
     pytest.importorskip("pandas")
     frame = fitted().recommend([], return_frame=True)

@@ -86,12 +86,24 @@ def frame_like(
     columns = dict(zip(names, ids)) | results
     package = type(column).__module__.partition(".")[0]
     if package in ("polars", "pyarrow"):
-        plain = {k: v.tolist() if v.dtype == object else v for k, v in columns.items()}
+        plain = {name: _without_objects(values) for name, values in columns.items()}
         make = "DataFrame" if package == "polars" else "table"
         return getattr(_import(package), make)(plain)
     pandas = _import("pandas")
     # A dict of arrays of tuples is taken apart; Series are not.
     return pandas.DataFrame({k: pandas.Series(v) for k, v in columns.items()})
+
+
+def _without_objects(column: np.ndarray) -> np.ndarray | list[Any]:
+    """Objects (n,) as a list; numpy's times as an array of times.
+
+    Of a list of times polars takes the first nanoseconds for microseconds.
+    """
+    if column.dtype != object:
+        return column
+    values = column.tolist()
+    times = all(isinstance(v, (np.datetime64, np.timedelta64)) for v in values)
+    return np.array(values) if values and times else values
 
 
 def _key(frame: Any, name: str) -> Any:
