@@ -16,7 +16,7 @@ from ..fitting._id_kinds import check_id_kind, check_id_kinds
 from ..fitting._inputs import check_pairs, refuse_unknown, require_names
 from ..fitting._torch_state import torch_settings
 from ..ids._columns import id_column, plain_id
-from ..ids._encoding import IdIndex, PairEncoder
+from ..ids._encoding import IdIndex, PairEncoder, as_objects
 from ..ids._frames import ID_NAMES, frame_like
 from ..scoring._similarity import most_similar
 from ..scoring._top_n import best_items
@@ -220,8 +220,8 @@ class RankingMixin:
         column, single = _as_column(asked, f"{side}s")
         check_id_kind(index, column, f"The ids of {side}s", f"{side}s", warn=False)
         codes = index.lookup(column, name=f"{side}s")
-        unknown = column[codes == 0]
-        if len(unknown):
+        unknown = as_objects(column[codes == 0])
+        if unknown:
             raise ValueError(
                 f"{side}s has {len(unknown)} ids that fit has not seen, such as "
                 f"{unknown[0]!r}: nothing is known of what they are like."
@@ -247,7 +247,7 @@ class RankingMixin:
         index = IdIndex()
         position = index.extend(column, name="candidates")
         if len(index) < len(column):
-            twice = column[np.bincount(position)[position] > 1][:1].tolist()[0]
+            twice = as_objects(column[np.bincount(position)[position] > 1][:1])[0]
             raise ValueError(
                 f"candidates has {len(column) - len(index)} repeated ids, such as "
                 f"{twice!r}. Pass each item once: list(dict.fromkeys(candidates))."
