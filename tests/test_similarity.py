@@ -114,7 +114,7 @@ def test_an_item_without_direction_is_like_nothing(data):
 
 def test_unknown_items_and_backbones_without_vectors(data):
     est = CrossEntropyRecommender(backbone="bias", max_epochs=1).fit(data.X, data.y)
-    with pytest.raises(ValueError, match="items has 1 ids .* such as -5: nothing"):
+    with pytest.raises(ValueError, match=r"items has 1 ids .* such as -5: nothing"):
         est.similar_items([est.item_ids_[0], -5])
     with pytest.raises(ValueError, match="BiasOnly has no vectors of users"):
         est.similar_users(est.user_ids_[0])
