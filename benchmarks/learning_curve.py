@@ -170,10 +170,10 @@ standard deviation.
 {tables}
 
 **Protocol.** Label = rating ≥ {THRESHOLD}; the first labels of
-`numpy.random.default_rng(seed).permutation` of the {len(data.train.y):,} training pairs,
-redrawn as long as all are of one class; measured on the {len(data.report.y):,} pairs of
-the half of the validation part that no choice ever used. *{POPULARITY}* needs no label;
-*{SHARE}* is one probability for all pairs, that of the labels.
+`numpy.random.default_rng(seed).permutation` of the {len(data.train.y):,} training
+pairs, redrawn as long as all are of one class; measured on the {len(data.report.y):,}
+pairs of the half of the validation part that no choice ever used. *{POPULARITY}*
+needs no label; *{SHARE}* is one probability for all pairs, that of the labels.
 
 {origin}"""
 

@@ -20,6 +20,7 @@ from ._gmf import GMF
 from ._growth import Sides, Snapshot, freeze_shared, grow, table_sides
 from ._mlp import MLP
 from ._neumf import NeuMF
+from ._part import Part
 from ._spectral import SpectralExposure
 from ._tables import BiasTable, FactorTable, fill_unknown_rows, unknown_rows_filled
 
@@ -43,6 +44,7 @@ __all__ = [
     "Cascade",
     "FactorTable",
     "NeuMF",
+    "Part",
     "Sides",
     "Snapshot",
     "SpectralExposure",

@@ -31,6 +31,7 @@ class SpectralExposure(nn.Module):
     """
 
     stages = STAGES
+    rows_stand_alone = True  # see `Part`
 
     def __init__(
         self,

@@ -28,10 +28,9 @@ from ..fitting._torch_state import (
 from ..fitting._training_data import EncodedPairs, encode, unlabeled_source
 from ..ids._encoding import PairEncoder
 from ..modules import (
+    Part,
     Sides,
-    Snapshot,
     fill_unknown_rows,
-    freeze_shared,
     grow,
     table_sides,
 )
@@ -41,10 +40,9 @@ from ..training import (
     PairNet,
     Pairs,
     TrainingData,
-    optimizer_state,
-    put_rows_back,
 )
 from ._held_out import kept_rows, pairs_from, with_weights
+from ._touched_rows import codes_read, train_part, train_whole
 from ._update_inputs import (
     check_update_inputs,
     refuse_one_class,
@@ -211,8 +209,7 @@ default=None
             module = self._grown_module(encoder, data)
             net = self._make_net(module, device, seeds["shuffle"], callbacks)
             net.resume(self.net_).max_epochs = int(n_epochs)
-            sides = self._table_sides()
-            _train_touched_rows(net, data, pairs, encoder, sides, keep_shared)
+            self._train_touched(net, data, pairs, encoder, keep_shared)
             if not comes_fitted(self.backbone):
                 fill_unknown_rows(net.module_, encoder.n_users, encoder.n_items)
         updated = {
@@ -305,6 +302,34 @@ default=None
 
     # ---- the net that goes on ------------------------------------------------------
 
+    def _train_touched(
+        self,
+        net: PairNet,
+        data: TrainingData,
+        pairs: EncodedPairs,
+        encoder: PairEncoder,
+        keep_shared: bool,
+    ) -> None:
+        """Train rows of the given pairs, as a module of their own where one can."""
+        pools = [] if pairs.pool is None else [pairs.pool]
+        given = Pairs.joined([pairs.labelled, *pools])
+        sides = self._table_sides()
+        draws_any = data.unlabeled is not None and pairs.pool is None
+        stands_alone = getattr(net.module_, "rows_stand_alone", False)
+        # Callbacks may ask the module for other ids.
+        if draws_any or not stands_alone or self.callbacks:
+            sizes = encoder.n_users, encoder.n_items
+            train_whole(net, data, given, sizes, sides, keep_shared)
+            return
+        users, items = codes_read(data, given)
+        settings = module_settings(net.module_)
+        blank = self._blank_module(len(users), len(items), settings)
+        part = Part(blank, net.module_, sides, users, items)
+        device, seed = torch.device(net.device), net.seed
+        part_net = self._make_net(part, device, seed, net.callbacks)
+        part_net.max_epochs = net.max_epochs
+        train_part(net, part_net, data, given, keep_shared)
+
     def _table_sides(self) -> Sides:
         settings = module_settings(self.net_.module_)
         return table_sides(lambda n_u, n_i: self._blank_module(n_u, n_i, settings))
@@ -357,42 +382,3 @@ def _seeds(seed: int, n_updates: int) -> dict[str, int]:
     """Seeds of one call; the same for the same number of calls after the same fit."""
     drawn = np.random.SeedSequence([seed, n_updates]).generate_state(len(_SEEDS))
     return dict(zip(_SEEDS, drawn.tolist()))
-
-
-def _train_touched_rows(
-    net: PairNet,
-    data: TrainingData,
-    pairs: EncodedPairs,
-    encoder: PairEncoder,
-    sides: Sides,
-    keep_shared: bool,
-) -> None:
-    """Train, then put back all rows of ids that are in none of the given pairs."""
-    pools = [] if pairs.pool is None else [pairs.pool]
-    given = Pairs.joined([pairs.labelled, *pools])
-    untouched = (
-        _others(given.user, encoder.n_users),
-        _others(given.item, encoder.n_items),
-    )
-    before = Snapshot(net.module_, sides)
-    memory = {
-        name: {k: _cloned(v) for k, v in entries.items()}
-        for name, entries in optimizer_state(net).items()
-    }
-    frozen = freeze_shared(net.module_, sides) if keep_shared else []
-    net.partial_fit(data)
-    for parameter in frozen:
-        parameter.requires_grad_(True)
-    before.put_back(net.module_, untouched, shared=keep_shared)
-    rows = {name: untouched[side] for name, side in sides.items()}
-    put_rows_back(net, memory, rows)
-
-
-def _others(codes: torch.Tensor, n_rows: int) -> torch.Tensor:
-    mask = torch.ones(n_rows, dtype=torch.bool, device=codes.device)
-    mask[codes] = False
-    return mask.nonzero()[:, 0]
-
-
-def _cloned(value: Any) -> Any:
-    return value.clone() if isinstance(value, torch.Tensor) else value
