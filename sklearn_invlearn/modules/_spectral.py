@@ -9,7 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..spectral import STAGES, STRUCTURES, Bilinear, Labels, fit_spectral, penalty
+from ..spectral import (
+    STAGES,
+    STRUCTURES,
+    Bilinear,
+    Labels,
+    fit_spectral,
+    fold_in,
+    penalty,
+)
 from ..spectral._bilinear import PRECISIONS
 
 _STUDENT_STRENGTH = 30.0
@@ -144,6 +152,20 @@ class SpectralExposure(nn.Module):
             for name in cast(Bilinear, model).blocks
         ]
 
+    def embed_newcomers(self, exposed: np.ndarray, n_users: int, n_items: int) -> None:
+        """Place users from code `n_users` on, and items from `n_items` on.
+
+        Near those who were shown the like; who has no exposure to an earlier user or
+        item keeps the place of the unknown one.
+
+        Parameters
+        ----------
+        exposed : ndarray of shape (2, m), int64
+            Codes of exposures.
+        """
+        for model in self.models:
+            fold_in(cast(Bilinear, model), exposed, n_users, n_items)
+
     def student(self, base_rate: float) -> SpectralExposure | None:
         """Return an unfitted model on the same embeddings, with a strong prior.
 
@@ -168,6 +190,10 @@ class SpectralExposure(nn.Module):
         structure = next(s for s, b in STRUCTURES.items() if b == largest.blocks)
         precisions = {k: _STUDENT_STRENGTH * PRECISIONS[k] for k in largest.blocks}
         one = Bilinear(P, Q, structure, min(base_rate, _LARGEST_SHARE))
+        for mine, its in zip(
+            (one.fold_P, one.fold_Q), (largest.fold_P, largest.fold_Q)
+        ):
+            mine.copy_(its)
         return SpectralExposure([one], [precisions], 0.0, np.ones(1))
 
     @torch.no_grad()

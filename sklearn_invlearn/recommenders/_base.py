@@ -250,7 +250,7 @@ one, default=None
                 if before is None:
                     module = self._new_module(encoder, pairs, data, seeds["weights"])
                 else:
-                    module = self._grown_module(encoder, data)
+                    module = self._grown_module(encoder, pairs, data)
             try:
                 if before is None:  # a fit that fails leaves no model behind
                     self.__dict__.pop("net_", None)

@@ -10,6 +10,7 @@ well they predict labels they have not seen.
 from ._bilinear import STRUCTURES, Bilinear
 from ._embeddings import Embeddings, exposure_matrix, spectral_embeddings
 from ._evidence import update_precisions
+from ._fold_in import fold_in
 from ._labels import Labels
 from ._mixture import STAGES, SpectralFit, fit_spectral
 from ._stacking import stacking_weights
@@ -24,6 +25,7 @@ __all__ = [
     "SpectralFit",
     "exposure_matrix",
     "fit_spectral",
+    "fold_in",
     "penalty",
     "spectral_embeddings",
     "stacking_weights",

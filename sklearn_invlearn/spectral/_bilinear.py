@@ -67,6 +67,8 @@ class Bilinear(nn.Module):
     # Tables are modules, the other blocks parameters; both are set by name.
     P: nn.Embedding
     Q: nn.Embedding
+    fold_P: Tensor
+    fold_Q: Tensor
     b_u: nn.Embedding
     b_i: nn.Embedding
     e: nn.Embedding
@@ -88,6 +90,8 @@ class Bilinear(nn.Module):
         if "a" in self.blocks or structure == "svdpp":
             self.P = _frozen(P)
             self.Q = _frozen(Q)
+            for name in ("fold_P", "fold_Q"):  # see `_fold_in.py`
+                self.register_buffer(name, torch.zeros(3 * r + 3, r))
         shapes = {
             "b_u": (n_users, 1), "b_i": (n_items, 1), "a": (1, r), "c": (1, r),
             "g": (1, r), "W": (r, r), "e": (n_users, r), "d": (n_items, r),

@@ -10,6 +10,7 @@ import numpy as np
 from ._bilinear import STRUCTURES, Bilinear, rescale
 from ._candidates import CANDIDATES, Precisions, fit_full, fit_path
 from ._embeddings import Embeddings, embeddings_for, exposure_matrix
+from ._fold_in import learn_fold_in
 from ._labels import Labels
 from ._weighing import Weighing, weigh
 
@@ -68,15 +69,19 @@ def fit_spectral(
     report("precisions")
     full, learned = fit_full(embeddings, labels, None, seed)
     if len(labels) < _MIN_ROWS:
-        return SpectralFit([full], [learned], 0.0, np.ones(1), [])
-    report("held-out labels")
-    weighing = weigh(exposures, embeddings, labels, learned, seed)
-    report("final models")
-    if weighing.factors != learned.get("p"):
-        full, learned = fit_full(
-            embeddings, labels, None, seed, factors=weighing.factors
-        )
-    return _mixture(weighing, full, learned, embeddings, labels, seed)
+        fit = SpectralFit([full], [learned], 0.0, np.ones(1), [])
+    else:
+        report("held-out labels")
+        weighing = weigh(exposures, embeddings, labels, learned, seed)
+        report("final models")
+        if weighing.factors != learned.get("p"):
+            full, learned = fit_full(
+                embeddings, labels, None, seed, factors=weighing.factors
+            )
+        fit = _mixture(weighing, full, learned, embeddings, labels, seed)
+    for model in fit.models:
+        learn_fold_in(model, exposures, np.random.default_rng(seed))
+    return fit
 
 
 def _mixture(

@@ -167,9 +167,10 @@ default=None
         A newcomer starts as the average of the known,
         plus what `fit` would have drawn. For inverse gradient a share
         `validation_fraction` of the new rows, drawn at random, joins the held-out rows
-        of earlier calls, which the estimator keeps. "spectral" keeps its embeddings of
-        the exposures, in which newcomers have the place of the unknown user or
-        item: call `fit` with everything now and then. With "cdae" a pair also changes
+        of earlier calls, which the estimator keeps. With "spectral" a newcomer has the
+        place that `fit` gives to users and items that were shown the like, as far as
+        the call which names it first says what that is; embeddings of the known stay:
+        call `fit` with everything now and then. With "cdae" a pair also changes
         if its user's history has an item of `X` or `X_unlab`.
 
         Examples
@@ -206,7 +207,7 @@ default=None
             pairs = replace(pairs, earlier=self._earlier_pairs(device))
             data, held_out = self._update_data(pairs, encoder, seeds)
             callbacks = self._callbacks(False, None, "update")
-            module = self._grown_module(encoder, data)
+            module = self._grown_module(encoder, pairs, data)
             net = self._make_net(module, device, seeds["shuffle"], callbacks)
             net.resume(self.net_).max_epochs = int(n_epochs)
             self._train_touched(net, data, pairs, encoder, keep_shared)
@@ -342,7 +343,9 @@ default=None
         """Return the backbone that `_assemble` has made `module` of."""
         return module
 
-    def _grown_module(self, encoder: PairEncoder, data: TrainingData) -> Any:
+    def _grown_module(
+        self, encoder: PairEncoder, pairs: EncodedPairs, data: TrainingData
+    ) -> Any:
         """Return a module with the weights of the present one, and new rows."""
         old = self.net_
         backbone = self._backbone_of(old.module_)
@@ -357,6 +360,8 @@ default=None
         sizes = self._encoder.n_users, self._encoder.n_items
         sides = self._table_sides()
         grow(module, old.module_, sides, sizes, drawn=not comes_fitted(self.backbone))
+        if hasattr(module, "embed_newcomers"):
+            module.embed_newcomers(pairs.exposures.codes, *sizes)
         if hasattr(module, "history"):
             both = [module.history, observed_positives(data)]
             module.set_history(torch.cat(both, dim=1))
