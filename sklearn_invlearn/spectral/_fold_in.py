@@ -16,8 +16,8 @@ from ._bilinear import Bilinear
 from ._embeddings import exposure_matrix
 from ._sparse_times import sparse_times
 
-_N_ROWS = 20_000  # to learn from
-_N_EXPOSURES = 2_000_000  # of theirs, about
+_N_ROWS = 10_000  # to learn from
+_N_EXPOSURES = 300_000  # of theirs, about
 _N_DRAWS = 2  # of some of their exposures, beside all
 _FEW = 10  # exposures
 _RIDGE = 1e-3  # on features of variance 1, beside the mean of their squares
@@ -100,7 +100,7 @@ def _regression(
     rows = known[np.linspace(0, len(known) - 1, n_rows).astype(int)]
     whole = exposures[rows]
     some = [whole, *(_thinned(whole, rng) for _ in range(_N_DRAWS))]
-    features = np.vstack([_features(m, others) for m in some]).astype(np.float64)
+    features = np.vstack([_features(m, others) for m in some])
     scale = np.sqrt((features**2).mean(axis=0)) + 1e-9
     features /= scale
     gram = features.T @ features / len(features)
@@ -114,7 +114,7 @@ def _thinned(matrix: sparse.csr_array, rng: np.random.Generator) -> sparse.csr_a
     n = np.diff(matrix.indptr)
     kept = ((n + 1.0) ** rng.random(len(n))).astype(int)
     row = np.repeat(np.arange(len(n)), n)
-    order = np.lexsort((rng.random(matrix.nnz), row))
+    order = np.argsort(row + rng.random(matrix.nnz))  # shuffled within rows
     place = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], n)
     chosen = order[place < np.repeat(kept, n)]
     pairs = row[chosen], matrix.indices[chosen]
