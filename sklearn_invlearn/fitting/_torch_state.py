@@ -10,6 +10,7 @@ import torch
 
 # Default type, number of threads and random numbers are those of the whole process.
 _SETTINGS = Lock()
+_MOST_THREADS = 1_024
 _RANDOM = RLock()  # a callback may fit another estimator
 _asked: list[list[int]] = []  # CPU threads, one entry for each block that is open
 _outside: tuple[torch.dtype, int]  # as they were before the first of them
@@ -125,6 +126,8 @@ def _process_settings(n_threads: int | None) -> Iterator[None]:
 
 def _set_num_threads(n_threads: int) -> None:
     try:
+        if n_threads > _MOST_THREADS:  # torch would end the process
+            raise ValueError(f"more than {_MOST_THREADS:,} cannot be started")
         torch.set_num_threads(n_threads)
     except (OverflowError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
