@@ -35,6 +35,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "one pass": {"n_epochs": 1},
     "ten passes": {"n_epochs": 10},
     "ten passes, gamma=0.01": {"n_epochs": 10, "gamma": 0.01},
+    "fifty passes, gamma=0.03": {"n_epochs": 50, "gamma": 0.03},
 }
 REFIT = "a fit to everything"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -50,10 +50,8 @@ class Part(nn.Module):
             for name, tensor in backbone.state_dict().items():
                 rows = self.rows_of(name)
                 tensor.copy_(weights[name] if rows is None else weights[name][rows])
-            if hasattr(backbone, "penalty"):
-                own = cast(Any, backbone).penalty
-                of_others = float(cast(Any, whole).penalty()) - float(own())
-                self.penalty = lambda: own() + of_others
+        if hasattr(backbone, "penalty"):
+            self.penalty = backbone.penalty
 
     def forward(self, user: Tensor, item: Tensor) -> Tensor:
         """Codes (B,), (B,) of the whole -> logit (B,)."""

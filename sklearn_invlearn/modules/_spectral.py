@@ -40,6 +40,7 @@ class SpectralExposure(nn.Module):
 
     stages = STAGES
     rows_stand_alone = True  # see `Part`
+    strength = 1.0  # of the prior
 
     def __init__(
         self,
@@ -139,7 +140,30 @@ class SpectralExposure(nn.Module):
             w * penalty(cast(Bilinear, model), precisions)
             for w, model, precisions in zip(self.weights, self.models, self.precisions)
         ]
-        return torch.stack(parts).sum()
+        return self.strength * torch.stack(parts).sum()
+
+    def hold(self, users: Tensor, items: Tensor, strength: float) -> None:
+        """Centre the prior of what earlier labels have told where it is now.
+
+        For an update, whose labels are to be weighed against all earlier ones. The
+        prior of all other rows stays.
+
+        Parameters
+        ----------
+        users, items : Tensor of shape (n_users,), (n_items,), bool
+            Rows of the tables that earlier labels have told.
+        strength : float
+            Factor of the prior: of :meth:`penalty`, and so of its gradient.
+        """
+        self.strength = strength
+        for model in self.models:
+            cast(Bilinear, model).hold(users, items)
+
+    def release(self) -> None:
+        """Take :meth:`hold` back."""
+        self.strength = 1.0
+        for model in self.models:
+            cast(Bilinear, model).held = None
 
     def gaussian_priors(self) -> list[tuple[Tensor, float]]:
         """Parameters and the precisions λ of which :meth:`penalty` is Σ λ‖θ‖²/2.

@@ -79,6 +79,7 @@ class Bilinear(nn.Module):
     c: nn.Parameter
     g: nn.Parameter
     W: nn.Parameter
+    held: dict[str, tuple[Tensor, Tensor]] | None = None  # see `hold`
 
     def __init__(
         self, P: np.ndarray, Q: np.ndarray, structure: str, base_rate: float
@@ -163,10 +164,26 @@ class Bilinear(nn.Module):
 
     def departure(self, name: str) -> Tensor:
         """Parameter of a block, less where its prior is centred."""
-        if self.structure != "svdpp":
-            return self.block(name)
-        means = self.P.weight if name in ("b_u", "p") else self.Q.weight
-        return self.block(name) - (means[:, 1:] if name in "pq" else means[:, :1])
+        value = departed = self.block(name)
+        if self.structure == "svdpp":
+            means = self.P.weight if name in ("b_u", "p") else self.Q.weight
+            departed = value - (means[:, 1:] if name in "pq" else means[:, :1])
+        if self.held is None:
+            return departed
+        is_held, place = self.held[name]
+        return torch.where(is_held, value - place, departed)
+
+    def hold(self, users: Tensor, items: Tensor) -> None:
+        """Centre the prior of some rows (masks), and of what all share, where it is."""
+        self.held = {}
+        for name in self.blocks:
+            place = self.block(name).detach().clone()
+            is_held = torch.ones_like(place[:, :1], dtype=torch.bool)
+            if name in ("b_u", "e", "p"):
+                is_held = users[:, None]
+            elif name in ("b_i", "d", "q"):
+                is_held = items[:, None]
+            self.held[name] = is_held, place
 
 
 def _side_by_side(vectors: list[Tensor], bias: Tensor) -> Tensor:

@@ -24,7 +24,8 @@ def train_whole(
     net: PairNet,
     data: TrainingData,
     given: Pairs,
-    sizes: tuple[int, int],
+    n_rows: tuple[int, int],
+    n_known: tuple[int, int],
     sides: Sides,
     keep_shared: bool,
 ) -> None:
@@ -32,21 +33,29 @@ def train_whole(
 
     Parameters
     ----------
-    sizes : (n_users, n_items)
+    n_rows : (n_users, n_items)
         Rows of the tables.
+    n_known : (n_users, n_items)
+        Rows before this update.
     sides : dict
         Of the tensors of the module, see :func:`table_sides`.
     keep_shared : bool
         Whether what is no row of a table stays, too.
     """
-    untouched = _others(given.user, sizes[0]), _others(given.item, sizes[1])
+    untouched = _others(given.user, n_rows[0]), _others(given.item, n_rows[1])
     before = Snapshot(net.module_, sides)
     memory = {
         name: {k: _cloned(v) for k, v in entries.items()}
         for name, entries in optimizer_state(net).items()
     }
     frozen = freeze_shared(net.module_, sides) if keep_shared else []
+    held = hasattr(net.module_, "hold")
+    if held:
+        users, items = (torch.arange(n, device=given.user.device) for n in n_rows)
+        net.module_.hold(users < n_known[0], items < n_known[1], _strength(net, data))
     net.partial_fit(data)
+    if held:
+        net.module_.release()
     for parameter in frozen:
         parameter.requires_grad_(True)
     before.put_back(net.module_, untouched, shared=keep_shared)
@@ -63,7 +72,12 @@ def codes_read(data: TrainingData, given: Pairs) -> tuple[Tensor, Tensor]:
 
 
 def train_part(
-    net: PairNet, part_net: PairNet, data: TrainingData, given: Pairs, keep_shared: bool
+    net: PairNet,
+    part_net: PairNet,
+    data: TrainingData,
+    given: Pairs,
+    n_known: tuple[int, int],
+    keep_shared: bool,
 ) -> None:
     """Train a part of the module of `net`, which takes over what has changed.
 
@@ -86,6 +100,9 @@ def train_part(
     set_optimizer_state(part_net, memory)
     sides = {_IN_PART + name: side for name, side in part.sides.items()}
     frozen = freeze_shared(part, sides) if keep_shared else []
+    if hasattr(part.backbone, "hold"):
+        known = part.users < n_known[0], part.items < n_known[1]
+        part.backbone.hold(*known, _strength(net, data))
     part_net.partial_fit(data)
     for parameter in frozen:
         parameter.requires_grad_(True)
@@ -93,6 +110,16 @@ def train_part(
     net.history_ = part_net.history_
     for name in net.counts:
         setattr(net, name, getattr(part_net, name))
+
+
+def _strength(net: PairNet, data: TrainingData) -> float:
+    """Of a prior that the net divides by all labelled rows so far, for those of a call.
+
+    Rows that are known have a prior around what the earlier labels have told, so that
+    it is due in every call; newcomers have all their labels in this one.
+    """
+    n_rows = data.n_earlier + len(data.all_labelled)
+    return n_rows / (n_rows - net.n_labelled_)
 
 
 @torch.no_grad()

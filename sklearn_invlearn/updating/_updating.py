@@ -315,12 +315,13 @@ default=None
         pools = [] if pairs.pool is None else [pairs.pool]
         given = Pairs.joined([pairs.labelled, *pools])
         sides = self._table_sides()
+        n_known = self._encoder.n_users, self._encoder.n_items
         draws_any = data.unlabeled is not None and pairs.pool is None
         stands_alone = getattr(net.module_, "rows_stand_alone", False)
         # Callbacks may ask the module for other ids.
         if draws_any or not stands_alone or self.callbacks:
-            sizes = encoder.n_users, encoder.n_items
-            train_whole(net, data, given, sizes, sides, keep_shared)
+            n_rows = encoder.n_users, encoder.n_items
+            train_whole(net, data, given, n_rows, n_known, sides, keep_shared)
             return
         users, items = codes_read(data, given)
         settings = module_settings(net.module_)
@@ -329,7 +330,7 @@ default=None
         device, seed = torch.device(net.device), net.seed
         part_net = self._make_net(part, device, seed, net.callbacks)
         part_net.max_epochs = net.max_epochs
-        train_part(net, part_net, data, given, keep_shared)
+        train_part(net, part_net, data, given, n_known, keep_shared)
 
     def _table_sides(self) -> Sides:
         settings = module_settings(self.net_.module_)
