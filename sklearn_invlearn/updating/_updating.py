@@ -171,8 +171,8 @@ default=None
         place that `fit` gives to users and items that were shown the like, as far as
         the call which names it first says what that is; labels are weighed against all
         earlier ones, so that ten passes at ``gamma=0.01`` do no harm; embeddings of the
-        known stay: call `fit` with everything now and then. With "cdae" a pair also changes
-        if its user's history has an item of `X` or `X_unlab`.
+        known stay: call `fit` with everything now and then. With "cdae" a pair also
+        changes if its user's history has an item of `X` or `X_unlab`.
 
         Examples
         --------
