@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -71,6 +72,18 @@ class Trials:
     def _array_path(self, key: str, name: str) -> Path:
         safe = "".join(c if c.isalnum() else "-" for c in f"{key}-{name}")
         return self.path.with_name(f"{self.path.stem}-{safe}.npy")
+
+
+def arguments(
+    doc: str | None, page: str, argv: list[str] | None, seeds: list[int]
+) -> argparse.Namespace:
+    """Options of a script that measures draws of one ratings file."""
+    parser = argparse.ArgumentParser(description=(doc or "").split("\n")[0])
+    parser.add_argument("--ratings", required=True, help=".npz, see README.md")
+    parser.add_argument("--seeds", type=int, nargs="+", default=seeds)
+    parser.add_argument("--fresh", action="store_true", help="forget earlier runs")
+    parser.add_argument("--output", type=Path, default=Path("docs/results", page))
+    return parser.parse_args(argv)
 
 
 def with_bar(keys: Iterable[Any], what: str) -> Any:

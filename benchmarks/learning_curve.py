@@ -8,7 +8,6 @@ So many random pairs of the training part keep their label, the others become
 
 from __future__ import annotations
 
-import argparse
 import time
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from _protocol import (
     read_data,
 )
 from _rivals import LogisticOnExposures
-from _trials import Trials, write_page
+from _trials import Trials, arguments, write_page
 from tabulate import tabulate
 
 from sklearn_invlearn import CrossEntropyRecommender
@@ -180,14 +179,7 @@ needs no label; *{SHARE}* is one probability for all pairs, that of the labels.
 
 def main(argv: list[str] | None = None) -> None:
     """Run what is missing; page and picture are made again after each draw."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--ratings", required=True, help=".npz, see README.md")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--fresh", action="store_true", help="forget earlier runs")
-    parser.add_argument(
-        "--output", type=Path, default=Path("docs/results/learning_curve.md")
-    )
-    args = parser.parse_args(argv)
+    args = arguments(__doc__, "learning_curve.md", argv, seeds=[0, 1, 2, 3, 4])
     data, origin = read_data(args.ratings), provenance(__file__, args.ratings)
     trials = Trials("learning_curve", fresh=args.fresh)
     runs = [

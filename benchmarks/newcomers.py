@@ -9,17 +9,15 @@ a twentieth of the exposures labelled, default parameters.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from copy import deepcopy
 from functools import partial
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 from _protocol import THRESHOLD, Part, log, provenance, read_data
-from _trials import Trials, write_page
+from _trials import Trials, arguments, write_page
 from sklearn.metrics import log_loss, roc_auc_score
 from tabulate import tabulate
 
@@ -149,14 +147,7 @@ def settings(ratings: str, seeds: list[int]) -> Iterator[tuple[str, str, Any]]:
 
 def main(argv: list[str] | None = None) -> None:
     """Run what is missing; the page is written again after each setting."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--ratings", required=True, help=".npz, see README.md")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--fresh", action="store_true", help="forget earlier runs")
-    parser.add_argument(
-        "--output", type=Path, default=Path("docs/results/newcomers.md")
-    )
-    args = parser.parse_args(argv)
+    args = arguments(__doc__, "newcomers.md", argv, seeds=[0, 1, 2])
     origin = provenance(__file__, args.ratings)
     trials = Trials("newcomers", fresh=args.fresh)
 

@@ -10,10 +10,8 @@ ones, measured on all kinds of pairs.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +24,7 @@ from _protocol import (
     provenance,
     read_data,
 )
-from _trials import Trials, write_page
+from _trials import Trials, arguments, write_page
 from scipy.optimize import brentq
 from scipy.special import expit
 from tabulate import tabulate
@@ -178,14 +176,7 @@ predicted probabilities, and of the positives.
 
 def main(argv: list[str] | None = None) -> None:
     """Run what is missing; the page is written again after each draw."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--ratings", required=True, help=".npz, see README.md")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--fresh", action="store_true", help="forget earlier runs")
-    parser.add_argument(
-        "--output", type=Path, default=Path("docs/results/selected_labels.md")
-    )
-    args = parser.parse_args(argv)
+    args = arguments(__doc__, "selected_labels.md", argv, seeds=[0, 1, 2])
     data, origin = read_data(args.ratings), provenance(__file__, args.ratings)
     trials = Trials("selected_labels", fresh=args.fresh)
     drawn = selections(data)

@@ -8,6 +8,8 @@ from the users and items that a fit has embedded, and places newcomers until the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from scipy import sparse
@@ -25,21 +27,25 @@ _RIDGE = 1e-3  # on features of variance 1, beside the mean of their squares
 
 @torch.no_grad()
 def learn_fold_in(
-    model: Bilinear, exposures: sparse.csr_array, rng: np.random.Generator
+    models: Iterable[Bilinear], exposures: sparse.csr_array, seed: int
 ) -> None:
-    """Set ``fold_P`` and ``fold_Q`` of a model that has embeddings.
+    """Set ``fold_P`` and ``fold_Q`` of all models that have embeddings.
 
     Parameters
     ----------
     exposures : csr_array of shape (n_users, n_items), float32
         0/1: those that the embeddings come from.
+    seed : int
+        Of the exposures that are left out.
     """
-    if not model.rank:
-        return
-    P, Q = model.P.weight.numpy(), model.Q.weight.numpy()
     of_users, of_items = exposures, exposures.T.tocsr()
-    model.fold_P.copy_(torch.from_numpy(_regression(P, of_users, Q, rng)))
-    model.fold_Q.copy_(torch.from_numpy(_regression(Q, of_items, P, rng)))
+    for model in models:
+        if not model.rank:
+            continue
+        rng = np.random.default_rng(seed)
+        P, Q = model.P.weight.numpy(), model.Q.weight.numpy()
+        model.fold_P.copy_(torch.from_numpy(_regression(P, of_users, Q, rng)))
+        model.fold_Q.copy_(torch.from_numpy(_regression(Q, of_items, P, rng)))
 
 
 @torch.no_grad()

@@ -79,8 +79,7 @@ def fit_spectral(
                 embeddings, labels, None, seed, factors=weighing.factors
             )
         fit = _mixture(weighing, full, learned, embeddings, labels, seed)
-    for model in fit.models:
-        learn_fold_in(model, exposures, np.random.default_rng(seed))
+    learn_fold_in(fit.models, exposures, seed)
     return fit
 
 

@@ -128,27 +128,29 @@ def _take_over(net: PairNet, part_net: PairNet, given: Pairs) -> None:
     part: Any = part_net.module_
     is_given = torch.isin(part.users, given.user), torch.isin(part.items, given.item)
 
-    def put(old: Any, new: Any, name: str) -> Any:
+    def put(new: Tensor, name: str, old: Tensor) -> None:
         rows = part.rows_of(name)
-        if rows is None or not _is_by_row(new):
-            return new
+        if rows is None:  # shared by all pairs
+            old.copy_(new)
+            return
         changed = is_given[part.sides[name]]
         old[rows[changed].to(old.device)] = new[changed.to(new.device)]
-        return old
 
     weights = net.module_.state_dict()
     for name, tensor in part.backbone.state_dict().items():
-        updated = put(weights[name], tensor, name)
-        if updated is tensor:  # shared by all pairs
-            weights[name].copy_(tensor)
+        put(tensor, name, weights[name])
     parameters = dict(net.module_.named_parameters())
     for in_part, entries in optimizer_state(part_net).items():
         name = in_part.removeprefix(_IN_PART)
-        memory = net.optimizer_.state[parameters[name]]
+        parameter = parameters[name]
+        memory = net.optimizer_.state[parameter]
         for key, value in entries.items():
-            if key not in memory:
-                memory[key] = _zeros(parameters[name], value)
-            memory[key] = put(memory[key], value, name)
+            if not _is_by_row(value):  # a counter of steps
+                memory[key] = value
+                continue
+            if key not in memory:  # nothing is known of rows that have not moved
+                memory[key] = torch.zeros_like(parameter)
+            put(value, name, memory[key])
 
 
 def _others(codes: Tensor, n_rows: int) -> Tensor:
@@ -170,8 +172,3 @@ def _taken(value: Any, rows: Tensor | None) -> Any:
     if rows is None or not _is_by_row(value):
         return value
     return value[rows.to(value.device)]
-
-
-def _zeros(table: Tensor, entry: Any) -> Any:
-    """What an optimiser remembers of a `table` before it has moved it."""
-    return torch.zeros_like(table) if _is_by_row(entry) else entry

@@ -36,7 +36,7 @@ def exposures():
 def model(exposures):
     found = spectral_embeddings(exposures, np.random.default_rng(0))
     model = Bilinear(found.user, found.item, "full", 0.5)
-    learn_fold_in(model, exposures, np.random.default_rng(0))
+    learn_fold_in([model], exposures, seed=0)
     return model
 
 
@@ -105,7 +105,7 @@ def test_svdpp_has_newcomers_where_its_prior_is(model):
 def test_models_without_embeddings_have_nothing_to_place():
     nothing = np.zeros((3, 0), dtype=np.float32)
     biases = Bilinear(nothing, nothing, "biases", 0.5)
-    learn_fold_in(biases, sparse.csr_array((3, 3)), np.random.default_rng(0))
+    learn_fold_in([biases], sparse.csr_array((3, 3)), seed=0)
     fold_in(biases, np.array([[2], [0]]), 2, 3)
     assert not any("fold" in name for name in biases.state_dict())
 
